@@ -1,0 +1,132 @@
+"""The application behind the front: REST with its document, the MCP endpoint, pages, health."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Route, compile_path
+from starlette.staticfiles import StaticFiles
+
+import onduty
+from onduty.answers import Application, Receive, Scope, Send
+from onduty.api import problem_response
+from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
+from onduty.health import router as health
+from onduty.identity.asking import TokenGate
+from onduty.identity.routes import router as identity
+from onduty.mcp.arriving import Arriving
+from onduty.mcp.layer import Layer
+from onduty.mcp.streams import Streams
+from onduty.projects.routes import router as projects
+from onduty.rooms import Rooms
+from onduty.sessions.events_routes import router as events
+from onduty.sessions.reading_routes import router as reading
+from onduty.sessions.routes import router as sessions
+from onduty.web.pages import router as pages
+
+_STATIC: Final = Path(__file__).parent / "web" / "static"
+_ABOUT: Final = (
+    "Which AI coding agents are at work on a project. Send a token as `Authorization: Bearer ody_…`. "
+    "Times are RFC 3339 in UTC with milliseconds; every refusal is one error object."
+)
+
+
+_ROUTERS: Final = (
+    (reading, "/api"),
+    (sessions, "/api"),
+    (events, "/api"),
+    (projects, "/api"),
+    (identity, "/api"),
+    (health, ""),
+    (pages, ""),
+)
+
+
+def rest(rooms: Rooms) -> FastAPI:
+    """REST, pages and health over these rooms."""
+    app = FastAPI(
+        title="Onduty",
+        version=onduty.__version__,
+        description=_ABOUT,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        openapi_tags=[{"name": "agent sessions"}, {"name": "agent events"}, {"name": "projects"}, {"name": "identity"}],
+    )
+    app.state.rooms = rooms
+    app.state.gate = TokenGate(rooms.identity, rooms.limits, rooms.clock)
+    for name in ("identity", "projects", "issuing", "sessions", "reading", "events"):
+        setattr(app.state, name, getattr(rooms, name))
+    app.state.methods = []
+    for router, prefix in _ROUTERS:
+        app.include_router(router, prefix=prefix)
+        app.state.methods += [
+            (compile_path(prefix + route.path)[0], route.methods) for route in router.routes if isinstance(route, Route)
+        ]
+    app.add_api_route("/api/openapi.json", _document, include_in_schema=False)
+    app.add_api_route("/api/docs", _browse, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(Problem, _problem)
+    return app
+
+
+async def _document(request: Request) -> Response:
+    from onduty.sessions.rows import encode
+
+    return Response(encode(document(request.app)), media_type="application/json")
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once: ours has bearer tokens everywhere, and no 422, which we never answer."""
+    if app.openapi_schema is None:
+        made = app.openapi()
+        made.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        made["security"] = [{"bearer": []}]
+        for operations in made["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            made["components"].get("schemas", {}).pop(name, None)
+    assert app.openapi_schema is not None
+    return app.openapi_schema
+
+
+async def _browse() -> FileResponse:
+    return FileResponse(_STATIC / "docs" / "index.html", media_type="text/html")
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return problem_response(error)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """The router's own refusals as our error object: 404, and 405 with every method of the path."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        return problem_response(MethodNotAllowed(_methods(request)))
+    if error.status_code == 404:
+        return problem_response(NotFound())
+    return problem_response(Invalid("The request is not valid"))
+
+
+def _methods(request: Request) -> set[str]:
+    path = request.url.path
+    return {method for matches, methods in request.app.state.methods if matches.match(path) for method in methods}
+
+
+def application(rooms: Rooms) -> Application:
+    """Everything behind the front."""
+    ordinary = rest(rooms)
+    arriving = Arriving(rooms.sessions, rooms.resolution, rooms.projects, rooms.wires)
+    streams = Streams(arriving, rooms.presence)
+    mcp = Layer(rooms.identity, rooms.limits, rooms.clock, arriving, streams, rooms.background)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (mcp if scope["path"] == "/mcp" else ordinary)(scope, receive, send)
+
+    return app

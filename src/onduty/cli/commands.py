@@ -1,0 +1,57 @@
+"""The subcommands, each imported when it is called and not for the list of them."""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+_COMMANDS = {
+    "serve": "Start the server.",
+    "who": "Show who is on duty in a project.",
+    "status": "Show whether the server is reached, and who you are there.",
+    "project": "List, make and choose projects.",
+    "token": "Make tokens for agents.",
+    "doctor": "Check that this machine can speak to the server.",
+    "config": "Show every setting and where its value is from.",
+    "version": "Show the version.",
+}
+
+
+class _Commands(TyperGroup):
+    """Each subcommand is the module of its name."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # The names alone: what is typed wrong is compared with them.
+        names: dict[str, Any] = dict.fromkeys(_COMMANDS)
+        self.commands = names
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in _COMMANDS:
+            return None
+        return typer.main.get_command(importlib.import_module(f"onduty.cli.{cmd_name}").app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+# Plain help and messages: rich costs as much as typer itself, and breaks lines that people search for.
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def _onduty() -> None:
+    """Which AI coding agents are at work on this project, whose, where, in which role, doing what, and since when."""
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run the subcommand that the arguments name. Answers its exit code; what goes wrong is raised."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("onduty", arguments) as context:
+            code = command.invoke(context)
+    except typer.Exit as leaving:  # how --help ends
+        return leaving.exit_code
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,116 @@
+"""`onduty doctor`: what could keep this machine from speaking to the server, and the command that mends it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import typer
+
+from onduty.cleaning import clean
+from onduty.cli.failure import Conflict, NotVisible
+from onduty.client import credentials
+from onduty.client.api import Answer, NotReached, NotSignedIn, Refused, Server, server_in_use
+from onduty.client.credentials import CredentialsError
+from onduty.clock import wall_ms
+from onduty.settings import is_loopback
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+# More than the answer's way and the whole seconds of its Date header can explain.
+_CLOCK_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. `mend` is the command that puts it right, None where nothing is wrong."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str | None = None
+
+
+@app.command()
+def doctor(
+    project: str | None = typer.Option(
+        None, "--project", metavar="ID_OR_NAME", help="Else ONDUTY_PROJECT, else yours."
+    ),
+    json: bool = typer.Option(False, "--json", help="Print an object."),
+) -> int:
+    """Check credential, server, token, project and clock. Exit code 1 if anything is wrong."""
+    from onduty.cli.terminal import as_json, drawn_as_text, safe
+
+    checks = list(checked(project))
+    if json:
+        print(as_json({"checks": [asdict(check) for check in checks]}))
+    else:
+        for check in checks:
+            word = safe("ok", "green") if check.ok else safe("wrong", "bold red")
+            print(drawn_as_text(word) + " " * (6 - len(word)) + clean(f"{check.name}: {check.detail}"))
+            if check.mend:
+                print("      mend it:", clean(check.mend))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def checked(project: str | None) -> Iterator[Check]:
+    """Each check in turn; what cannot be looked at because of an earlier one is left out."""
+    try:
+        server = server_in_use()
+    except (NotSignedIn, CredentialsError) as error:
+        yield Check("credential", False, str(error), "onduty serve")
+        return
+    yield _credential(server)
+    try:
+        server.get("livez")
+    except (NotReached, Refused) as error:
+        here = is_loopback(urlsplit(server.origin).hostname or "")
+        yield Check("server", False, str(error), "onduty serve" if here else f"curl -sS {server.origin}/livez")
+        return
+    yield Check("server", True, f"{server.origin} answers")
+    try:
+        me = server.get("api", "me")
+    except (NotReached, Refused) as error:
+        yield Check("token", False, str(error), "make a new one: onduty token create, where it is still signed in")
+        return
+    yield Check("token", True, f"speaks for {me.body['name']}")
+    yield _project(server, project)
+    yield _clock(me)
+
+
+def _credential(server: Server) -> Check:
+    if server.from_environment:
+        return Check("credential", True, "ONDUTY_TOKEN is used, no file")
+    file = credentials.path()
+    for place, wanted in ((file, 0o600), (file.parent, 0o700)):
+        if os.name == "posix" and (mode := _mode(place)) & ~wanted:
+            return Check("credential", False, f"others may read {place} ({mode:04o})", f"chmod {wanted:o} '{place}'")
+    return Check("credential", True, f"{file} is yours alone")
+
+
+def _mode(place: Path) -> int:
+    return stat.S_IMODE(place.stat().st_mode)
+
+
+def _project(server: Server, option: str | None) -> Check:
+    from onduty.cli.project import meant, visible
+
+    try:
+        found = meant(server, visible(server), option)
+    except (NotVisible, Conflict, typer.BadParameter) as error:
+        return Check(
+            "project", False, getattr(error, "message", str(error)), "onduty project list; onduty project use ID"
+        )
+    return Check("project", True, f"{found['name']}, as {found['role']}")
+
+
+def _clock(answer: Answer) -> Check:
+    if answer.now_ms is None:
+        return Check("clock", True, "the server tells no time")
+    off_ms = wall_ms() - answer.now_ms
+    seconds = f"{abs(off_ms) / 1000:.0f} s {'ahead of' if off_ms > 0 else 'behind'} the server's"
+    if abs(off_ms) <= _CLOCK_MS:
+        return Check("clock", True, f"agrees with the server's to {_CLOCK_MS // 1000} s")
+    return Check("clock", False, f"this machine's clock is {seconds}", "sudo timedatectl set-ntp true")

@@ -1,0 +1,91 @@
+"""Ages, and the reason for a state as a full thought. Instants are milliseconds on the server's line."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from onduty.clock import Instant, parse_rfc3339
+
+_SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def age(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
+    """How long ago: `41 s`, `6 min`, `2 h 33 min`; after a day when: `yesterday, 18:40`, `19 June`.
+
+    Nothing is rounded up and the future counts as 0. `zone` is the reader's, None for this computer's.
+    """
+    passed = max(0, now - then)
+    if passed >= _DAY:
+        return _day(datetime.fromtimestamp(then / 1000, UTC), datetime.fromtimestamp(now / 1000, UTC), zone)
+    if passed < _MINUTE:
+        return f"{passed // _SECOND} s"
+    if passed < _HOUR:
+        return f"{passed // _MINUTE} min"
+    minutes = passed % _HOUR // _MINUTE
+    return f"{passed // _HOUR} h" + (f" {minutes} min" if minutes else "")
+
+
+def age_of(time: str, now: Instant) -> str:
+    """The age of an RFC 3339 time."""
+    return age(parse_rfc3339(time), now)
+
+
+def time_of_day(now: Instant) -> str:
+    """The instant in the reader's zone, with seconds."""
+    return f"{datetime.fromtimestamp(now / 1000, UTC).astimezone():%H:%M:%S}"
+
+
+def why(row: Mapping[str, Any], now: Instant) -> str:
+    """The reason for a row's state, made from its facts."""
+    because = row["because"]
+    if silent_since := because.get("silent_since"):
+        return _silent(because, age_of(silent_since, now))
+    since = age_of(because["at"], now)
+    tool = because.get("tool") or "a tool"
+    match because["signal"]:
+        case "wait":
+            return f"{_wait(because)} ({since})"
+        case "tool":
+            return f"{tool} running {_span(age_of(because.get('tool_since') or because['at'], now))}"
+        case "subagent":
+            return f"sub-agent running {_span(since)}"
+        case "turn":
+            return f"turn open {_span(since)}"
+        case "call":
+            return f"called {_ago(since)}"
+        case "stream":
+            return f"connected {_span(since)}, no turn open"
+        case "end":
+            return f"ended {_ago(since)}" + (f" ({row['end_reason']})" if row.get("end_reason") else "")
+        case _:
+            return "no turn open"
+
+
+def _silent(because: Mapping[str, Any], silence: str) -> str:
+    still = {
+        "wait": f"still {_wait(because)}",
+        "tool": f"{because.get('tool') or 'a tool'} still running",
+        "subagent": "sub-agent still running",
+        "turn": "turn still open",
+    }.get(because["signal"], "no end reported")
+    return f"no sign of life {_span(silence)}, {still}"
+
+
+def _wait(because: Mapping[str, Any]) -> str:
+    waits_for = because.get("waits_for") or "answer"
+    return "waits for an answer" if waits_for == "answer" else f"asks to use {waits_for}"
+
+
+def _ago(words: str) -> str:
+    return f"{words} ago" if words[0].isdigit() and words.endswith((" s", " min", " h")) else words
+
+
+def _span(words: str) -> str:
+    return f"for {words}" if _ago(words) != words else f"since {words}"
+
+
+def _day(then: datetime, now: datetime, zone: tzinfo | None) -> str:
+    then, now = then.astimezone(zone), now.astimezone(zone)
+    if (now.date() - then.date()).days == 1:
+        return f"yesterday, {then:%H:%M}"
+    return f"{then.day} {then:%B}" + (f" {then.year}" if then.year != now.year else "")

@@ -1,0 +1,172 @@
+"""Calls to a server's REST interface: one origin, its own token, no redirect followed."""
+
+import http.client
+import json
+import os
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from onduty.client import credentials
+
+TIMEOUT_S = 10.0
+_LONGEST = 64 * 1024 * 1024
+_TOKEN = re.compile(r"[!-~]+")
+
+
+class NotReached(Exception):  # noqa: N818
+    """No server answered there, or something that is none. One line."""
+
+
+class NotSignedIn(Exception):  # noqa: N818
+    """There is no server to ask, or no credential for it. One line."""
+
+
+class Refused(Exception):  # noqa: N818
+    """The server's answer is an error: `status`, and the error object (`error`, `code`, …)."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(str(problem.get("error") or f"The server answers {status}"))
+        self.status = status
+        self.problem = problem
+        self.code = str(problem.get("code") or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server said. `now_ms` is its own time (the Date header, whole seconds), None where it tells none."""
+
+    status: int
+    body: Any
+    etag: str | None
+    now_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server and the token for it. `project` is the credential's default, None with a token from elsewhere."""
+
+    origin: str
+    token: str | None
+    project: str | None = None
+    from_environment: bool = False
+
+    def get(self, *path: str, query: Mapping[str, str] | None = None, etag: str | None = None) -> Answer:
+        """GET of a path's parts, each escaped. With `etag` the answer may be a 304 without body."""
+        return self.call("GET", *path, query=query, etag=etag)
+
+    def post(self, *path: str, body: Any) -> Answer:
+        """POST of a JSON body."""
+        return self.call("POST", *path, body=body)
+
+    def call(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        etag: str | None = None,
+    ) -> Answer:
+        """One request on a connection of its own. Refused for an error answer, NotReached where there is no answer."""
+        headers = {"Accept": "application/json"}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        if etag is not None:
+            headers["If-None-Match"] = etag
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        target = "/" + "/".join(quote(part, safe="") for part in path) + (f"?{urlencode(query)}" if query else "")
+        sent = None if body is None else json.dumps(body).encode()
+        return self._answer(*self._exchange(method, target, sent, headers))
+
+    def _exchange(
+        self, method: str, target: str, body: bytes | None, headers: dict[str, str]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        connection = _connection(self.origin)
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return response, response.read(_LONGEST)
+        except ssl.SSLError as error:
+            raise NotReached(f"{self.origin} cannot be trusted: {error.reason or error}") from None
+        except TimeoutError:
+            raise NotReached(f"{self.origin} does not answer within {TIMEOUT_S:.0f} s") from None
+        except OSError as error:
+            raise NotReached(f"No server is reached at {self.origin}: {error.strerror or error}") from None
+        except http.client.HTTPException:
+            raise NotReached(f"What answers at {self.origin} is not Onduty") from None
+        finally:
+            connection.close()
+
+    def _answer(self, response: http.client.HTTPResponse, body: bytes) -> Answer:
+        if 300 <= response.status < 400 and response.status != 304:
+            raise NotReached(f"{self.origin} sends elsewhere, and no redirect is followed: name the server itself")
+        try:
+            said = json.loads(body) if body else None
+        except (ValueError, RecursionError):
+            said = None
+        if response.status >= 400:
+            raise Refused(response.status, said if isinstance(said, dict) else {})
+        if body and not isinstance(said, dict):
+            raise NotReached(f"What answers at {self.origin} is not Onduty")
+        return Answer(response.status, said, response.headers.get("ETag"), _instant(response.headers.get("Date")))
+
+
+def pages(server: Server, name: str, *path: str) -> Iterator[Any]:
+    """Each item of a list that comes in pages, `name` being its field."""
+    query: dict[str, str] = {}
+    while True:
+        body = server.get(*path, query=query).body
+        yield from body[name]
+        if not body.get("next_cursor"):
+            return
+        query = {"cursor": body["next_cursor"]}
+
+
+def server_in_use(environment: Mapping[str, str] | None = None) -> Server:
+    """The server that a command speaks to, with its token. NotSignedIn where there is none, CredentialsError.
+
+    The address is ONDUTY_SERVER, else the credential used last; the token ONDUTY_TOKEN, else that origin's credential.
+    """
+    environment = os.environ if environment is None else environment
+    file = credentials.path(environment)
+    address = environment.get("ONDUTY_SERVER", "").strip() or credentials.default_origin(file)
+    if not address:
+        raise NotSignedIn("No server is known here: start one (onduty serve), or set ONDUTY_SERVER and ONDUTY_TOKEN")
+    origin = credentials.origin_of(address)
+    if token := environment.get("ONDUTY_TOKEN", "").strip():
+        return Server(origin, _sendable(token, "ONDUTY_TOKEN"), from_environment=True)
+    kept = credentials.find(origin, file)
+    if kept is None:
+        others = ", ".join(credentials.origins(file))
+        raise NotSignedIn(
+            f"No credential is kept for {origin}: set ONDUTY_TOKEN"
+            + (f", or unset ONDUTY_SERVER (there is one for {others})" if others else "")
+        )
+    return Server(origin, _sendable(kept.token, str(file)), kept.project)
+
+
+def _sendable(token: str, where: str) -> str:
+    # Anything else would break the header that it stands in.
+    if not _TOKEN.fullmatch(token):
+        raise NotSignedIn(f"What {where} holds is not a token")
+    return token
+
+
+def _connection(origin: str) -> http.client.HTTPConnection:
+    parts = urlsplit(origin)
+    assert parts.hostname is not None
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
+
+
+def _instant(date: str | None) -> int | None:
+    try:
+        return None if date is None else int(parsedate_to_datetime(date).timestamp() * 1000)
+    except ValueError:
+        return None

@@ -1,0 +1,14 @@
+"""The one MetaData that every room's `tables.py` adds its tables to."""
+
+from sqlalchemy import MetaData
+
+# Without a name, a constraint can be neither dropped nor changed by a later migration.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)

@@ -1,0 +1,52 @@
+"""Making tokens for a person who holds one already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onduty.clock import Instant
+from onduty.errors import Forbidden, Invalid
+from onduty.identity.service import Identity, NewToken, Principal, keep_token, make_token
+from onduty.projects.service import Projects
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a token is to be. `project_ids` None: all of the caller's projects; `expires_at` None: never."""
+
+    name: str
+    project_ids: Sequence[str] | None = None
+    caller_role: str | None = None
+    machine_id: str | None = None
+    read_only: bool = False
+    metrics: bool = False
+    expires_at: Instant | None = None
+
+
+@dataclass(slots=True)
+class Issuing:
+    identity: Identity
+    projects: Projects
+
+    async def create(self, principal: Principal, wanted: Wanted, now: Instant) -> NewToken:
+        """Store a new token of the caller's. Forbidden for a narrowed or read-only one, or for a project not seen."""
+        if principal.project_ids is not None:
+            raise Forbidden("A token that is narrowed to projects makes no tokens")
+        if principal.read_only:
+            raise Forbidden("This token is read-only")
+        if wanted.expires_at is not None and wanted.expires_at <= now:
+            raise Invalid.at("expires_at", "must lie in the future")
+        for project_id in wanted.project_ids or ():
+            self.projects.role(principal, project_id)
+        token = make_token(
+            principal.user_id,
+            wanted.name,
+            project_ids=wanted.project_ids,
+            read_only=wanted.read_only,
+            metrics=wanted.metrics,
+            machine_id=wanted.machine_id or None,
+            caller_role=wanted.caller_role or None,
+            expires_at=wanted.expires_at,
+        )
+        await self.identity.database.write(lambda writer: keep_token(writer, token))
+        self.identity.adopt(token)
+        return token

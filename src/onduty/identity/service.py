@@ -1,0 +1,166 @@
+"""Who is asking. Tokens stand in memory, by digest, so that asking touches no database."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import uuid_utils
+
+from onduty.clock import Instant
+from onduty.database.engine import Database
+from onduty.database.transaction import Reader, Writer
+from onduty.errors import Invalid, Unauthenticated
+from onduty.identity import store
+from onduty.identity.model import RANDOM_BYTES, Principal, digest, new_secret, new_token, well_formed
+
+__all__ = [
+    "Identity",
+    "NewToken",
+    "Principal",
+    "any_user",
+    "keep_token",
+    "make_token",
+    "new_link",
+    "new_user",
+]
+
+LINK_MS = 15 * 60 * 1000
+IDLE_MS = 14 * 24 * 3600 * 1000
+ALL_MS = 90 * 24 * 3600 * 1000
+_SEEN_EVERY_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """What a token is made of; `secret` is told once."""
+
+    principal: Principal
+    secret: str
+
+
+@dataclass(slots=True)
+class Identity:
+    database: Database
+    _tokens: dict[bytes, Principal] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
+    _used: dict[str, Instant] = field(default_factory=dict)
+
+    async def load(self) -> None:
+        """Read every valid token and user name; once, before the server answers."""
+
+        def work(reader: Reader) -> tuple[list[store.StoredToken], dict[str, str]]:
+            return store.valid_tokens(reader), store.user_names(reader)
+
+        tokens, self._names = await self.database.read(work)
+        self._tokens = {token.digest: token.principal for token in tokens}
+
+    def authenticate(self, authorization: bytes | None, now: Instant) -> Principal:
+        """Who an Authorization header's value speaks for. Unauthenticated if nobody, whatever the reason."""
+        if authorization is None:
+            raise Unauthenticated
+        scheme, _, secret = authorization.decode("latin-1").partition(" ")
+        secret = secret.strip()
+        if scheme.lower() != "bearer" or not well_formed(secret):
+            raise Unauthenticated
+        principal = self._tokens.get(digest(secret))
+        if principal is None or principal.expired(now):
+            raise Unauthenticated
+        self._used[principal.token_id] = now
+        return principal
+
+    def name_of(self, user_id: str) -> str:
+        """A user's name, for showing."""
+        return self._names.get(user_id, user_id)
+
+    def adopt(self, token: NewToken, user_name: str | None = None) -> None:
+        """Take a token that was just committed into memory, with its user's name where that is new."""
+        self._tokens[digest(token.secret)] = token.principal
+        if user_name is not None:
+            self._names[token.principal.user_id] = user_name
+
+    def flush_uses(self, writer: Writer) -> None:
+        """Write when each token was last used, behind."""
+        used, self._used = self._used, {}
+        store.set_last_use(writer, used)
+
+    async def sign_in_by_link(self, secret: str) -> str:
+        """Spend a sign-in link for a new browser session's cookie value. Invalid at `secret` if it is none."""
+        cookie = new_secret(secrets.token_bytes(RANDOM_BYTES))
+
+        def work(writer: Writer) -> bool:
+            user_id = store.spend_link(writer, digest(secret))
+            if user_id is not None:
+                store.add_browser_session(writer, digest(cookie), user_id)
+            return user_id is not None
+
+        if not await self.database.write(work):
+            raise Invalid.at("secret", "is not a valid sign-in link, or it was used or is older than 15 minutes")
+        return cookie
+
+    async def browser(self, cookie: str, now: Instant) -> Principal | None:
+        """Who a browser's cookie speaks for: its user, with all that they may. None if it is no session, or too old."""
+        key = digest(cookie)
+        found = await self.database.read(lambda reader: store.browser_session(reader, key))
+        if found is None:
+            return None
+        user_id, created_at, last_seen_at = found
+        if now - last_seen_at > IDLE_MS or now - created_at > ALL_MS:
+            return None
+        if now - last_seen_at > _SEEN_EVERY_MS:
+            await self.database.write(lambda writer: store.see_browser_session(writer, key))
+        return Principal(token_id="", public_id="", user_id=user_id, name=self.name_of(user_id))
+
+    async def sign_out(self, cookie: str) -> None:
+        """End a browser session; an unknown one is no error."""
+        await self.database.write(lambda writer: store.end_browser_session(writer, digest(cookie)))
+
+
+def make_token(  # noqa: PLR0913 - each is a property of a token
+    user_id: str,
+    name: str,
+    *,
+    project_ids: Iterable[str] | None = None,
+    read_only: bool = False,
+    metrics: bool = False,
+    machine_id: str | None = None,
+    caller_role: str | None = None,
+    expires_at: Instant | None = None,
+) -> NewToken:
+    """A token that nobody has stored yet."""
+    principal = Principal(
+        token_id=str(uuid_utils.uuid7()),
+        public_id=secrets.token_hex(4),
+        user_id=user_id,
+        name=name,
+        project_ids=None if project_ids is None else frozenset(project_ids),
+        read_only=read_only,
+        metrics=metrics,
+        machine_id=machine_id,
+        caller_role=caller_role,
+        expires_at=expires_at,
+    )
+    return NewToken(principal, new_token(secrets.token_bytes(RANDOM_BYTES)))
+
+
+def keep_token(writer: Writer, token: NewToken) -> None:
+    """Store a token, inside the caller's transaction."""
+    store.add_token(writer, digest(token.secret), token.principal)
+
+
+def new_user(writer: Writer, name: str) -> str:
+    """Store a user, inside the caller's transaction; the answer is the id."""
+    user_id = str(uuid_utils.uuid7())
+    store.add_user(writer, user_id, name)
+    return user_id
+
+
+def new_link(writer: Writer, user_id: str) -> str:
+    """A sign-in link's secret, good for 15 minutes and one use, stored inside the caller's transaction."""
+    secret = new_secret(secrets.token_bytes(RANDOM_BYTES))
+    store.add_link(writer, digest(secret), user_id, writer.now + LINK_MS)
+    return secret
+
+
+def any_user(reader: Reader) -> bool:
+    """Whether this database has an account; without one it is a first start."""
+    return store.count_users(reader) > 0

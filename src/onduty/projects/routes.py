@@ -1,0 +1,78 @@
+"""REST for projects."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+
+from onduty.api import Route
+from onduty.cleaning import NAME
+from onduty.clock import rfc3339
+from onduty.identity.asking import Caller
+from onduty.projects.model import Project
+from onduty.projects.service import Projects
+from onduty.shapes import Answer, Body, Uuid, Words, refusals
+
+router = APIRouter(route_class=Route, tags=["projects"])
+
+
+def _projects(request: Request) -> Projects:
+    rooms: Projects = request.app.state.projects
+    return rooms
+
+
+Room = Annotated[Projects, Depends(_projects)]
+
+
+class ProjectAnswer(Answer):
+    id: Uuid
+    name: str
+    role: str
+    created_at: str
+
+
+class ProjectsAnswer(Answer):
+    projects: list[ProjectAnswer]
+    next_cursor: str | None = None
+
+
+class NewProject(Body):
+    name: Annotated[str, Words(NAME, required=True)]
+
+
+def _row(project: Project, role: str) -> dict[str, Any]:
+    return {"id": project.id, "name": project.name, "role": role, "created_at": rfc3339(project.created_at)}
+
+
+@router.get(
+    "/projects",
+    operation_id="listProjects",
+    summary="The projects that you see",
+    response_model=ProjectsAnswer,
+    response_model_exclude_none=True,
+    responses=refusals(401, 429),
+)
+async def list_projects(caller: Caller, room: Room) -> Any:
+    return {"projects": [_row(project, room.role(caller, project.id)) for project in room.visible(caller)]}
+
+
+@router.post(
+    "/projects",
+    status_code=201,
+    operation_id="createProject",
+    summary="Make a project that you own",
+    response_model=ProjectAnswer,
+    responses=refusals(400, 401, 403, 413, 415, 429, 503),
+)
+async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
+    return _row(await room.create(caller, body.name), "owner")
+
+
+@router.get(
+    "/projects/{id}",
+    operation_id="getProject",
+    summary="One project",
+    response_model=ProjectAnswer,
+    responses=refusals(400, 401, 403, 429),
+)
+async def get_project(caller: Caller, room: Room, id: Uuid) -> Any:
+    return _row(room.project(caller, id), room.role(caller, id))

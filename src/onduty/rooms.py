@@ -1,0 +1,90 @@
+"""The rooms of one server, put together and brought up; who needs whom stands here."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from onduty.background import Background
+from onduty.clock import Clock
+from onduty.database.engine import Database
+from onduty.identity.issuing import Issuing
+from onduty.identity.service import Identity
+from onduty.limits import Limits
+from onduty.mcp.service import Wires
+from onduty.origins import Origins
+from onduty.projects.service import Projects
+from onduty.sessions.events import Events
+from onduty.sessions.keeping import Keeping
+from onduty.sessions.presence import Presence
+from onduty.sessions.reading import Reading
+from onduty.sessions.registry import Registry
+from onduty.sessions.resolution import Resolution
+from onduty.sessions.service import Sessions
+from onduty.settings import Settings
+
+
+@dataclass(slots=True)
+class Rooms:
+    settings: Settings
+    clock: Clock
+    background: Background
+    database: Database
+    origins: Origins
+    limits: Limits
+    identity: Identity
+    projects: Projects
+    issuing: Issuing
+    registry: Registry
+    sessions: Sessions
+    reading: Reading
+    events: Events
+    keeping: Keeping
+    resolution: Resolution
+    presence: Presence
+    wires: Wires
+
+    async def load(self) -> None:
+        """Read what stands in memory, then start the loops that keep it."""
+        await self.identity.load()
+        await self.projects.load()
+        await self.wires.load()
+        await self.keeping.load()
+        for name, loop in (
+            ("keeping", self.keeping.run),
+            ("settling", self.keeping.run_settling),
+            ("wires", self.wires.run),
+        ):
+            self.background.start(name, partial(loop, self.background.wake()))
+
+    async def close(self) -> None:
+        """End the loops, which write what is unwritten, and close the database."""
+        self.presence.close()
+        await self.background.stop()
+        await self.database.close()
+
+
+def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
+    """The rooms over an open database, not yet loaded."""
+    registry = Registry()
+    identity, projects = Identity(database), Projects(database)
+    sessions = Sessions(database, registry, projects)
+    wires = Wires(database)
+    resolution = Resolution(database, registry, projects, sessions)
+    return Rooms(
+        settings=settings,
+        clock=clock,
+        background=background,
+        database=database,
+        origins=Origins(settings.public_url, settings.cors_origins),
+        limits=Limits(settings.rate_limit, settings.rate_limit / 2),
+        identity=identity,
+        projects=projects,
+        issuing=Issuing(identity, projects),
+        registry=registry,
+        sessions=sessions,
+        reading=Reading(database, registry, projects, sessions),
+        events=Events(database, registry, projects),
+        keeping=Keeping(database, registry, clock),
+        resolution=resolution,
+        presence=Presence(registry, resolution, clock, background),
+        wires=wires,
+    )

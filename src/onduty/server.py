@@ -1,0 +1,110 @@
+"""Brings a server up on its data, and down again; each step that may refuse comes before anything is made or told."""
+
+import asyncio
+import logging
+import socket
+import sys
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from onduty import process
+from onduty.application import application
+from onduty.background import Background
+from onduty.clock import Clock
+from onduty.database import schema
+from onduty.database.engine import Database
+from onduty.database.files import Lock, prepare_folder
+from onduty.database.refused import Refused
+from onduty.first_start import first_start
+from onduty.front import Front
+from onduty.rooms import Rooms, build
+from onduty.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C: 0. What the data or the address does not allow is one line on stderr: 2."""
+    log_to_stderr(settings.log_level)
+    try:
+        path = settings.sqlite_file
+        if path is None:
+            raise Refused("This version keeps its data in SQLite: name a SQLite file in ONDUTY_DATABASE, or nothing.")
+        prepare_folder(settings.data)
+        with Lock.take(settings.data):
+            bound = process.bind(settings.host, settings.port)
+            with bound:
+                schema.prepare(path)
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    return runner.run(_run(settings, path, bound))
+    except Refused as refused:
+        sys.stderr.write(f"onduty: {refused}\n")
+        return 2
+
+
+async def _run(settings: Settings, path: Path, bound: socket.socket) -> int:
+    failed: list[str] = []
+
+    def leave(loop: str, _: BaseException | None) -> None:
+        failed.append(loop)
+        server.should_exit = True
+
+    clock, background = Clock(), Background(leave)
+    database = Database.open(path, clock)
+    rooms = build(settings, clock, database, background)
+    server = process.server(front_of(rooms), rooms.presence.close)
+    try:
+        await rooms.load()
+        rooms.origins.port = bound.getsockname()[1]
+        await first_start(rooms, address(settings, rooms.origins.port), tell)
+        tell(f"Onduty serves at {address(settings, rooms.origins.port)}")
+        await server.serve(sockets=[bound])
+    finally:
+        await rooms.close()
+    return 70 if failed else 0
+
+
+def front_of(rooms: Rooms) -> Front:
+    """The whole application of one server."""
+    return Front(
+        application(rooms), rooms.identity, rooms.projects, rooms.reading, rooms.limits, rooms.clock, rooms.origins
+    )
+
+
+def address(settings: Settings, port: int) -> str:
+    """The origin that people and agents use."""
+    if settings.public_url is not None:
+        return settings.public_url
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{port}"
+
+
+def tell(line: str) -> None:
+    """Print a line on stdout at once, never wrapped."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def log_to_stderr(level: str) -> None:
+    """Log JSON lines of our own and of libraries to stderr."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for chatty in ("uvicorn", "alembic"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

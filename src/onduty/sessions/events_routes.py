@@ -1,0 +1,100 @@
+"""REST for events of agents."""
+
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import Field, model_validator
+
+from onduty.answers import problem_answer
+from onduty.api import Route, parse_json
+from onduty.cleaning import BRANCH, EVENT_ID, FOLDER, MACHINE, ORIGIN, REF, TOOL, TOOL_ID, VERSION
+from onduty.errors import Invalid
+from onduty.identity.asking import Caller, machine_of, project_words
+from onduty.sessions.events import Batch, Events, Result, Told
+from onduty.sessions.fold import MAX_STAMP, Kind
+from onduty.sessions.shown import ResultsAnswer
+from onduty.shapes import Body, Slug, Time, Uuid, Words, refusals
+
+router = APIRouter(route_class=Route, tags=["agent events"])
+
+EVENTS: int = 500
+_ABOUT_SUBAGENTS = ("subagent_started", "subagent_ended")
+
+
+def _events(request: Request) -> Events:
+    room: Events = request.app.state.events
+    return room
+
+
+Room = Annotated[Events, Depends(_events)]
+
+
+class EventItem(Body):
+    id: Annotated[str, Words(EVENT_ID, required=True)]
+    kind: Kind
+    at: Time
+    session: Annotated[str, Words(REF, required=True)]
+    stamp: int | None = Field(None, ge=0, le=MAX_STAMP)
+    tool: Annotated[str, Words(TOOL)] | None = None
+    tool_id: Annotated[str, Words(TOOL_ID)] | None = None
+    subagent: Annotated[str, Words(TOOL_ID)] | None = None
+    reason: Annotated[str, Words(TOOL)] | None = None
+    branch: Annotated[str, Slug(BRANCH)] | None = None
+    folder: Annotated[str, Words(FOLDER)] | None = None
+
+    @model_validator(mode="after")
+    def names_its_subagent(self) -> Self:  # noqa: N804 - pydantic calls it on the model
+        if self.kind in _ABOUT_SUBAGENTS and not self.subagent:
+            raise Invalid.at("subagent", f"is required for {self.kind}")
+        return self
+
+    def told(self) -> Told:
+        return Told(
+            id=self.id,
+            kind=self.kind,
+            at=self.at,
+            session=self.session,
+            stamp=self.stamp,
+            tool=self.tool or "",
+            tool_id=self.tool_id or "",
+            subagent=self.subagent or "",
+            reason=self.reason or "",
+            words={name: value for name in ("branch", "folder") if (value := getattr(self, name))},
+        )
+
+
+class EventBatch(Body):
+    sent_at: Time
+    project_id: Uuid | None = None
+    machine_id: Annotated[str, Slug(MACHINE)] | None = None
+    caller_origin: Annotated[str, Words(ORIGIN)] | None = None
+    client_version: Annotated[str, Words(VERSION)] | None = None
+    events: list[EventItem] = Field(max_length=EVENTS)
+
+
+def _item(result: Result) -> dict[str, Any]:
+    item: dict[str, Any] = {"id": result.id, "status": result.status}
+    if result.session_id is not None:
+        item["session_id"] = result.session_id
+    if result.problem is not None:
+        item["error"] = parse_json(problem_answer(result.problem)[2])
+    return item
+
+
+@router.post(
+    "/agent-events",
+    operation_id="recordAgentEvents",
+    summary="Report what agents did; what is accepted is durable",
+    response_model=ResultsAnswer,
+    response_model_exclude_none=True,
+    responses=refusals(400, 401, 403, 413, 415, 429, 503),
+)
+async def record(caller: Caller, request: Request, room: Room, body: EventBatch) -> Any:
+    batch = Batch(
+        sent_at=body.sent_at,
+        machine_id=machine_of(request, caller, body.machine_id),
+        project_id=body.project_id or room.projects.asked(caller, *project_words(request)),
+        events=[item.told() for item in body.events],
+        words={name: value for name in ("caller_origin", "client_version") if (value := getattr(body, name))},
+    )
+    return {"results": [_item(result) for result in await room.record(caller, batch)]}

@@ -1,0 +1,352 @@
+"""All SQL about agent sessions. Functions are synchronous, over a Reader or a Writer, and decide nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, and_, bindparam, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from onduty.clock import Instant
+from onduty.database.dialect import greatest, insert_or_ignore, upsert
+from onduty.database.transaction import Reader, Writer
+from onduty.sessions.fold import (
+    ClientEnd,
+    Event,
+    Opened,
+    Registers,
+    ServerEnd,
+    Started,
+    Tool,
+    Wait,
+)
+from onduty.sessions.model import AgentSession
+from onduty.sessions.tables import (
+    agent_events,
+    agent_sessions,
+    listening,
+    listening_gaps,
+    session_aliases,
+    session_tools,
+)
+
+_T: Final = agent_sessions.c
+_NUMBERS: Final = (
+    "life", "call", "reopen_c", "reopen_t", "reopen_s", "turn_end", "prompt", "fresh", "unwait", "answered", "tool_end",
+)  # fmt: skip
+_TUPLES: Final[dict[str, tuple[str, ...]]] = {
+    "end_c": ("end_c_stamp", "end_c_at", "end_c_reason"),
+    "end_s": ("end_s_at", "end_s_reason"),
+    "turn_open": ("turn_open_stamp", "turn_open_at"),
+    "wait": ("wait_stamp", "wait_at", "wait_tool_id", "wait_tool"),
+}
+_WORDS: Final = (
+    "id", "project_id", "user_id", "token_id", "machine_id", "connected_at", "caller_origin", "caller_role",
+    "client_version", "branch", "folder", "said", "ticket", "parent_session_id", "told_apart", "implicit_key",
+)  # fmt: skip
+_ALL: Final = select(
+    *(_T[name] for name in _WORDS),
+    *(_T[name] for name in _NUMBERS),
+    *(_T[name] for columns in _TUPLES.values() for name in columns),
+)
+_IDS_AT_ONCE: Final = 500
+
+
+def _session(row: Row[Any]) -> AgentSession:
+    words, numbers, rest = row[:16], row[16:27], row[27:]
+    registers = Registers(**dict(zip(_NUMBERS, numbers, strict=True)))
+    registers.end_c = ClientEnd(*rest[0:3])
+    registers.end_s = ServerEnd(*rest[3:5])
+    registers.turn_open = Opened(*rest[5:7])
+    registers.wait = Wait(*rest[7:11])
+    return AgentSession(**dict(zip(_WORDS, words, strict=True)), registers=registers)
+
+
+def _sessions(reader: Reader, query: Select[Any]) -> list[AgentSession]:
+    found = [_session(row) for row in reader.connection.execute(query)]
+    by_id = {session.id: session for session in found}
+    ids = list(by_id)
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        part = ids[start : start + _IDS_AT_ONCE]
+        _load_tools(reader, by_id, select(session_tools).where(session_tools.c.session_id.in_(part)))
+    return found
+
+
+def _load_tools(reader: Reader, by_id: Mapping[str, AgentSession], query: Select[Any]) -> None:
+    for session_id, tool_id, stamp, at, name, ended in reader.connection.execute(query):
+        if session := by_id.get(session_id):
+            session.registers.tools[tool_id] = Tool(Started(stamp, at, name), ended)
+
+
+def live(reader: Reader) -> list[AgentSession]:
+    """Every session that has not settled, for the registry's start."""
+    found = [_session(row) for row in reader.connection.execute(_ALL.where(_T.settled_at.is_(None)))]
+    by_id = {session.id: session for session in found}
+    unsettled = select(_T.id).where(_T.settled_at.is_(None))
+    _load_tools(reader, by_id, select(session_tools).where(session_tools.c.session_id.in_(unsettled)))
+    return found
+
+
+def by_ids(reader: Reader, ids: Iterable[str]) -> list[AgentSession]:
+    """The sessions with these ids, in no order; unknown ids are left out."""
+    wanted = list(ids)
+    found: list[AgentSession] = []
+    for start in range(0, len(wanted), _IDS_AT_ONCE):
+        found += _sessions(reader, _ALL.where(_T.id.in_(wanted[start : start + _IDS_AT_ONCE])))
+    return found
+
+
+def by_implicit_key(reader: Reader, key: str) -> str | None:
+    return reader.connection.execute(select(_T.id).where(_T.implicit_key == key)).scalar()
+
+
+def create(writer: Writer, session: AgentSession) -> None:
+    """Insert a session's words; its registers are raised by `raise_registers`."""
+    writer.connection.execute(insert(agent_sessions), {name: getattr(session, name) for name in _WORDS})
+
+
+def set_words(writer: Writer, session_id: str, words: Mapping[str, str | None]) -> None:
+    """Write what a session says of itself: role, branch, said and the like."""
+    if words:
+        writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(**words))
+
+
+_ID: Final = _T.id == bindparam("session_id")
+
+
+def _raised(columns: Sequence[str]) -> dict[str, ColumnElement[Any]]:
+    if len(columns) == 1:
+        return {columns[0]: greatest(_T[columns[0]], bindparam(f"new_{columns[0]}", type_=_T[columns[0]].type))}
+    new = [bindparam(f"new_{name}", type_=_T[name].type) for name in columns]
+    is_newer = tuple_(*new) > tuple_(*(_T[name] for name in columns))
+    return {name: case((is_newer, value), else_=_T[name]) for name, value in zip(columns, new, strict=True)}
+
+
+_RAISE: Final = (
+    update(agent_sessions)
+    .where(_ID)
+    .values(settled_at=None, settled_state=None)
+    .values(
+        {
+            name: value
+            for columns in [*((name,) for name in _NUMBERS), *_TUPLES.values()]
+            for name, value in _raised(columns).items()
+        }
+    )
+)
+_RAISE_TOOL: Final = upsert(
+    session_tools,
+    keys=("session_id", "tool_id"),
+    groups=(("started_stamp", "started_at", "name"), ("ended",)),
+)
+_FLUSH: Final = (
+    update(agent_sessions)
+    .where(_ID)
+    .values({**_raised(("life",)), **_raised(("call",)), "settled_at": None, "settled_state": None})
+)
+
+
+def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
+    """Join `delta` into the stored registers; the session is live again if it had settled."""
+    values: dict[str, Any] = {"session_id": session_id}
+    values |= {f"new_{name}": getattr(delta, name) for name in _NUMBERS}
+    for group, columns in _TUPLES.items():
+        values |= {f"new_{name}": value for name, value in zip(columns, getattr(delta, group), strict=True)}
+    writer.connection.execute(_RAISE, values)
+    if delta.tools:
+        rows = [
+            {
+                "session_id": session_id,
+                "tool_id": tool_id,
+                "started_stamp": tool.started.stamp,
+                "started_at": tool.started.at,
+                "name": tool.started.name,
+                "ended": tool.ended,
+            }
+            for tool_id, tool in delta.tools.items()
+        ]
+        writer.connection.execute(_RAISE_TOOL, rows)
+
+
+def forget_tools(writer: Writer, session_id: str, tool_ids: Sequence[str]) -> None:
+    for start in range(0, len(tool_ids), _IDS_AT_ONCE):
+        writer.connection.execute(
+            delete(session_tools).where(
+                session_tools.c.session_id == session_id,
+                session_tools.c.tool_id.in_(tool_ids[start : start + _IDS_AT_ONCE]),
+            )
+        )
+
+
+def flush(writer: Writer, activity: Sequence[tuple[str, Instant, Instant]]) -> None:
+    """Write bare activity behind: (session id, life, call), each joined into what is stored."""
+    if activity:
+        rows = [{"session_id": i, "new_life": life, "new_call": call} for i, life, call in activity]
+        writer.connection.execute(_FLUSH, rows)
+
+
+def release_implicit(writer: Writer, session_id: str) -> None:
+    """An implicit session that has ended stays so: its key is free for the next one."""
+    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(implicit_key=None))
+
+
+def alias_owner(reader: Reader, user_id: str, machine_id: str, project_id: str | None, alias: str) -> str | None:
+    """The id of the session that this client's own id means, or None."""
+    a = session_aliases.c
+    query = select(a.session_id).where(
+        a.user_id == user_id, a.machine_id == machine_id, a.project_key == (project_id or ""), a.alias == alias
+    )
+    return reader.connection.execute(query).scalar()
+
+
+def alias_owners(reader: Reader, user_id: str, machine_id: str, alias: str) -> list[tuple[str, str]]:
+    """(project id or '', session id) of each session of the user on the machine that this alias means, newest first."""
+    a = session_aliases.c
+    query = select(a.project_key, a.session_id).where(
+        a.user_id == user_id, a.machine_id == machine_id, a.alias == alias
+    )
+    return [(row.project_key, row.session_id) for row in reader.connection.execute(query.order_by(a.session_id.desc()))]
+
+
+def set_alias(writer: Writer, session: AgentSession, alias: str) -> None:
+    """Let this client's own id mean the session; one that means another session already goes on meaning that."""
+    row = {
+        "user_id": session.user_id,
+        "machine_id": session.machine_id,
+        "project_key": session.project_id or "",
+        "alias": alias,
+        "session_id": session.id,
+    }
+    writer.connection.execute(insert_or_ignore(session_aliases), row)
+
+
+def implicit_is_free(reader: Reader, key: str) -> bool:
+    return by_implicit_key(reader, key) is None
+
+
+def bind(writer: Writer, session: AgentSession, project_id: str | None, implicit_key: str | None) -> None:
+    """Let an unbound session belong to a project, with its aliases."""
+    writer.connection.execute(
+        update(agent_sessions).where(_T.id == session.id).values(project_id=project_id, implicit_key=implicit_key)
+    )
+    for alias in aliases_of(writer, session.id):
+        moved = AgentSession(
+            session.id, project_id, session.user_id, session.token_id, session.machine_id, session.connected_at
+        )
+        set_alias(writer, moved, alias)
+    old = and_(session_aliases.c.session_id == session.id, session_aliases.c.project_key == "")
+    writer.connection.execute(delete(session_aliases).where(old))
+
+
+def aliases_of(reader: Reader, session_id: str) -> list[str]:
+    query = select(session_aliases.c.alias).where(session_aliases.c.session_id == session_id)
+    return list(reader.connection.execute(query.order_by(session_aliases.c.alias)).scalars())
+
+
+def known_events(reader: Reader, session_id: str, event_ids: Sequence[str]) -> set[str]:
+    """Which of these events of the session are stored already."""
+    e = agent_events.c
+    known: set[str] = set()
+    for start in range(0, len(event_ids), _IDS_AT_ONCE):
+        part = event_ids[start : start + _IDS_AT_ONCE]
+        known |= set(
+            reader.connection.execute(
+                select(e.event_id).where(e.session_id == session_id, e.event_id.in_(part))
+            ).scalars()
+        )
+    return known
+
+
+def add_events(writer: Writer, session_id: str, events: Sequence[Event], received_day: int) -> None:
+    if not events:
+        return
+    rows = [
+        {
+            "session_id": session_id,
+            "event_id": event.id,
+            "kind": event.kind,
+            "stamp": event.stamp,
+            "at": event.at,
+            "tool": event.tool or None,
+            "tool_id": event.tool_id or None,
+            "subagent": event.subagent or None,
+            "reason": event.reason[:16] or None,
+            "received_day": received_day,
+        }
+        for event in events
+    ]
+    writer.connection.execute(insert(agent_events), rows)
+
+
+def settle(writer: Writer, settled: Sequence[tuple[str, Instant, str]]) -> None:
+    """Mark sessions (id, last activity, `lost` or `ended`) as out of memory; not one that spoke since."""
+    unheard = update(agent_sessions).where(_ID, _T.life == bindparam("at"))
+    statement = unheard.values(settled_at=bindparam("at"), settled_state=bindparam("state"))
+    rows = [{"session_id": i, "at": at, "state": state} for i, at, state in settled]
+    if rows:
+        writer.connection.execute(statement, rows)
+
+
+def settled_page(
+    reader: Reader,
+    *,
+    project_id: str | None,
+    user_id: str | None,
+    states: frozenset[str],
+    after: tuple[Instant, str] | None,
+    limit: int,
+) -> list[AgentSession]:
+    """Settled sessions of a project, or of a user where `project_id` is None, newest activity first, then by id."""
+    query = _ALL.where(_T.settled_at.is_not(None), _T.life > 0)
+    query = query.where(_T.project_id == project_id if project_id is not None else _T.user_id == user_id)
+    if states != {"lost", "ended"}:
+        query = query.where(_T.settled_state.in_(sorted(states)))
+    if after is not None:
+        at, session_id = after
+        query = query.where(or_(_T.settled_at < at, and_(_T.settled_at == at, _T.id > session_id)))
+    return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
+
+
+def live_through(reader: Reader, token_id: str) -> list[str]:
+    """Ids of the sessions that speak through a token and have not settled."""
+    query = select(_T.id).where(_T.token_id == token_id, _T.settled_at.is_(None))
+    return list(reader.connection.execute(query).scalars())
+
+
+def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:
+    """Write registers as they are, not joined: for the one case in which they go back, a step of the clock."""
+    values: dict[str, Any] = {name: getattr(registers, name) for name in _NUMBERS}
+    for group, columns in _TUPLES.items():
+        values |= dict(zip(columns, getattr(registers, group), strict=True))
+    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(values))
+    rows = [
+        {"session_id": session_id, "tool_id": tool_id, "started_at": tool.started.at}
+        for tool_id, tool in registers.tools.items()
+    ]
+    for row in rows:
+        t = session_tools.c
+        which = update(session_tools).where(t.session_id == row["session_id"], t.tool_id == row["tool_id"])
+        writer.connection.execute(which.values(started_at=row["started_at"]))
+
+
+def gaps(reader: Reader) -> list[tuple[Instant, Instant]]:
+    """Spans in which the server did not listen, in order."""
+    g = listening_gaps.c
+    return [
+        (row.began_at, row.ended_at)
+        for row in reader.connection.execute(select(g.began_at, g.ended_at).order_by(g.began_at))
+    ]
+
+
+def add_gap(writer: Writer, began_at: Instant, ended_at: Instant) -> None:
+    statement = upsert(listening_gaps, keys=("began_at",), groups=(("ended_at",),))
+    writer.connection.execute(statement, {"began_at": began_at, "ended_at": ended_at})
+
+
+def listened_until(reader: Reader) -> Instant | None:
+    return reader.connection.execute(select(listening.c.until)).scalar()
+
+
+def set_listened_until(writer: Writer, until: Instant) -> None:
+    done = writer.connection.execute(update(listening).values(until=until))
+    if not done.rowcount:
+        writer.connection.execute(insert(listening), {"id": 1, "until": until})

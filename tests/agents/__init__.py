@@ -1,0 +1,1 @@
+"""Tests with real agent clients, and what starts them."""

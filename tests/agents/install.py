@@ -1,0 +1,98 @@
+"""Installs the pinned agent clients of `package.json` beside this file, from the npm registry alone."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+MODULES = HERE / "node_modules"
+STAMP = MODULES / ".onduty-installed"
+INSTALL_SECONDS = 600
+
+
+class InstallError(Exception):
+    """The clients could not be installed; the text says why."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the installed programs are; `claude_*` are named after the MCP revision that they speak."""
+
+    node: Path
+    claude_2025: Path
+    claude_2026: Path
+    inspector: Path
+
+
+def ensure() -> Paths:
+    """Installs what is missing and returns the programs' paths.
+
+    Safe to call from several processes at once: one installs, the others wait. Raises InstallError.
+    """
+    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    with (HERE / ".install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not STAMP.exists() or STAMP.read_text() != digest:
+            _install()
+            STAMP.write_text(digest)
+    return _paths()
+
+
+def _install() -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise InstallError("npm is not installed: it fetches the agent clients that these tests run")
+    # The packages' own install scripts only copy or fetch binaries, which are started from their own packages instead.
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    if done.returncode != 0:
+        raise InstallError(f"npm ci failed in {HERE}:\n{done.stdout}{done.stderr}")
+
+
+def _paths() -> Paths:
+    target = _target()
+    return Paths(
+        node=_existing(MODULES / f"node-{target}" / "bin" / "node"),
+        claude_2025=_claude("claude-code-2025", target),
+        claude_2026=_claude("claude-code-2026", target),
+        inspector=_existing(MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"),
+    )
+
+
+def _claude(alias: str, target: str) -> Path:
+    """The native program of an aliased `@anthropic-ai/claude-code`: npm hoists that of one alias, nests the other's."""
+    wanted = _version(MODULES / alias)
+    for parent in (MODULES / alias / "node_modules", MODULES):
+        package = parent / "@anthropic-ai" / f"claude-code-{target}"
+        if (package / "package.json").exists() and _version(package) == wanted:
+            return _existing(package / "claude")
+    raise InstallError(f"no program for {target} in Claude Code {wanted}")
+
+
+def _version(package: Path) -> str:
+    return str(json.loads((package / "package.json").read_text())["version"])
+
+
+def _target() -> str:
+    processor = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine().lower())
+    if sys.platform != "linux" or processor is None:
+        raise InstallError(f"the pinned clients run on Linux x64 and arm64, not on {sys.platform} {platform.machine()}")
+    return f"linux-{processor}"
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise InstallError(f"{path} is missing after the installation")
+    return path
+
+
+if __name__ == "__main__":
+    print(ensure())

@@ -1,0 +1,137 @@
+"""On a real terminal: colour, and `--watch` until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.agents.terminal import Terminal
+from tests.cli.far_side import PROJECT, Asked, FarSide, Said, row, sessions
+
+LIST = f"GET /api/projects/{PROJECT}/agent-sessions"
+PROGRAM = [sys.executable, "-m", "onduty.cli.main", "who"]
+
+
+def _environment(**more: str) -> Mapping[str, str]:
+    return {
+        **{n: v for n, v in os.environ.items() if n not in ("NO_COLOR", "COLUMNS")},
+        "TERM": "xterm-256color",
+        **more,
+    }
+
+
+def _shown(folder: Path, **more: str) -> bytes:
+    with Terminal(PROGRAM, _environment(**more), folder) as terminal:
+        terminal.wait()
+        terminal.wait_for("no turn open")
+        return terminal._shown
+
+
+def test_colour_on_a_terminal_unless_it_is_not_wanted(far_side: FarSide, tmp_path: Path) -> None:
+    far_side.says[LIST] = sessions(row())
+    assert b"\x1b[" in _shown(tmp_path)
+    assert b"\x1b" not in _shown(tmp_path, NO_COLOR="1")
+    assert b"\x1b" not in _shown(tmp_path, TERM="dumb")
+
+
+def test_no_colour_in_a_pipe_even_where_it_is_forced(far_side: FarSide) -> None:
+    far_side.says[LIST] = sessions(row())
+    done = subprocess.run(PROGRAM, env=_environment(FORCE_COLOR="1"), capture_output=True)
+    assert done.returncode == 0
+    assert b"\x1b" not in done.stdout
+
+
+def test_a_reader_that_leaves_is_no_error(far_side: FarSide) -> None:
+    far_side.says[LIST] = sessions(*(row(f"s{number}") for number in range(3000)))
+    done = subprocess.run(
+        ["bash", "-c", 'set -o pipefail; "$0" "$@" | head -1', *PROGRAM],
+        env=_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "3000 on duty in shop. 0 waiting for a person.\n"), done.stderr
+    assert done.stderr == ""
+
+
+def test_a_stdout_without_the_glyphs_shows_the_rest(far_side: FarSide) -> None:
+    far_side.says[LIST] = sessions(row(said="grüße"))
+    done = subprocess.run(PROGRAM, env=_environment(PYTHONIOENCODING="ascii"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "? idle" in done.stdout
+
+
+def _tagged(rows: list[list[dict[str, object]]]) -> Callable[[Asked], Said]:
+    """A list with an ETag: each request sees the next of these, the last for ever."""
+
+    def answer(asked: Asked) -> Said:
+        now = rows.pop(0) if len(rows) > 1 else rows[0]
+        tag = f'"{len(now)}"'
+        if asked.headers.get("if-none-match") == tag:
+            return Said(None, 304, {"ETag": tag, "Content-Length": "0"})
+        return sessions(*now, ETag=tag)
+
+    return answer
+
+
+def test_watch_draws_again_until_ctrl_c(far_side: FarSide, tmp_path: Path) -> None:
+    far_side.says[LIST] = _tagged([[row("s1")], [row("s1")], [row("s1"), row("s2")]])
+    with Terminal([*PROGRAM, "--watch"], _environment(), tmp_path) as terminal:
+        terminal.wait_for("1 on duty in shop")
+        terminal.wait_for("2 on duty in shop")
+        assert terminal.text().count("1ondutyinshop") == 1
+        os.kill(terminal.pid, signal.SIGINT)
+        assert terminal.wait() == 0
+    tags = [asked.headers.get("if-none-match") for asked in far_side.asked if asked.path.endswith("agent-sessions")]
+    assert tags[:3] == [None, '"1"', '"1"']
+
+
+def test_watch_in_a_pipe_is_an_object_a_line_for_each_change(far_side: FarSide) -> None:
+    gone = threading.Event()
+
+    def answer(asked: Asked) -> Said:
+        return Said({"error": "no", "code": "UNAVAILABLE"}, 503) if gone.is_set() else sessions(row("s1"))
+
+    far_side.says[LIST] = answer
+    process = subprocess.Popen(
+        [*PROGRAM, "--watch", "--json"], env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        assert process.stdout.readline().startswith('{"sessions": [{"session_id": "s1"')
+        gone.set()
+        assert process.stderr.readline().startswith("No connection to the server since ")
+        gone.clear()
+        assert process.stderr.readline() == "The server is reached again.\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate() == ("", "")
+    assert process.returncode == 0
+
+
+def test_watch_ends_where_the_token_is_taken_away(far_side: FarSide) -> None:
+    answers = [sessions(row()), Said({"error": "no", "code": "UNAUTHENTICATED"}, 401)]
+    far_side.says[LIST] = lambda asked: answers.pop(0) if len(answers) > 1 else answers[0]
+    started = time.monotonic()
+    done = subprocess.run([*PROGRAM, "--watch"], env=_environment(), capture_output=True, timeout=20)
+    assert done.returncode == 4
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_narrow_terminal_loses_no_word(far_side: FarSide, tmp_path: Path, columns: int) -> None:
+    because = {"signal": "turn", "at": "2026-01-01T00:00:00Z"}
+    far_side.says[LIST] = sessions(row(said="payments", state="working", because=because))
+    with Terminal(PROGRAM, _environment(COLUMNS=str(columns)), tmp_path) as terminal:
+        terminal.wait()
+        time.sleep(0.2)
+        shown = terminal._shown.decode()
+    for word in ("working", "Ana", "41 s"):
+        assert word in shown

@@ -1,0 +1,79 @@
+"""Ages never round up, and each reason is a full thought."""
+
+from __future__ import annotations
+
+from datetime import timedelta, timezone
+from typing import Any
+
+import pytest
+
+from onduty.cli.words import age, why
+from onduty.clock import parse_rfc3339, rfc3339
+
+NOW = parse_rfc3339("2026-11-24T08:07:00Z")
+EAST = timezone(timedelta(hours=3))
+S, MIN, H = 1_000, 60_000, 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"),
+    [
+        (-5 * S, "0 s"),
+        (999, "0 s"),
+        (41 * S, "41 s"),
+        (59_999, "59 s"),
+        (60_000, "1 min"),
+        (H - 1, "59 min"),
+        (H, "1 h"),
+        (2 * H + 33 * MIN, "2 h 33 min"),
+        (24 * H - 1, "23 h 59 min"),
+        (24 * H, "yesterday, 11:07"),
+        (49 * H, "22 November"),
+        (158 * 24 * H, "19 June"),
+        (400 * 24 * H, "20 October 2025"),
+    ],
+)
+def test_ages(passed: int, words: str) -> None:
+    assert age(NOW - passed, NOW, EAST) == words
+
+
+def row(state: str, **because: Any) -> dict[str, Any]:
+    return {"state": state, "because": {"at": at(6 * MIN), **because}, "end_reason": "logout"}
+
+
+def at(passed: int) -> str:
+    return rfc3339(NOW - passed)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (row("waiting", signal="wait", waits_for="Bash"), "asks to use Bash (6 min)"),
+        (row("waiting", signal="wait", waits_for="answer"), "waits for an answer (6 min)"),
+        (row("working", signal="tool", tool="Bash", tool_since=at(7 * MIN)), "Bash running for 7 min"),
+        (row("working", signal="tool"), "a tool running for 6 min"),
+        (row("working", signal="subagent"), "sub-agent running for 6 min"),
+        (row("working", signal="turn"), "turn open for 6 min"),
+        (row("working", signal="call"), "called 6 min ago"),
+        (row("idle", signal="stream"), "connected for 6 min, no turn open"),
+        (row("idle", signal="stream", at="2026-06-19T09:00:00Z"), "connected since 19 June, no turn open"),
+        (row("idle", signal="none"), "no turn open"),
+        (row("idle", signal="something-newer"), "no turn open"),
+        (row("ended", signal="end"), "ended 6 min ago (logout)"),
+        (
+            row("quiet", signal="turn", silent_since=at(12 * MIN)),
+            "no sign of life for 12 min, turn still open",
+        ),
+        (
+            row("quiet", signal="tool", tool="Bash", silent_since=at(40 * MIN)),
+            "no sign of life for 40 min, Bash still running",
+        ),
+        (
+            row("quiet", signal="wait", waits_for="Bash", silent_since=at(13 * H)),
+            "no sign of life for 13 h, still asks to use Bash",
+        ),
+        (row("lost", signal="none", silent_since=at(3 * H)), "no sign of life for 3 h, no end reported"),
+    ],
+)
+def test_reasons(given: dict[str, Any], words: str) -> None:
+    assert why(given, NOW) == words

@@ -1,0 +1,11 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.serving"]
+
+# No test is timed: other work on the same machine must not make one fail.
+settings.register_profile("untimed", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
