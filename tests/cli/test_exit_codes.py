@@ -106,9 +106,12 @@ def test_a_broken_credentials_file_is_one_line(home: Path, onduty: Onduty) -> No
     assert onduty("doctor")[0] == 1
 
 
-def test_an_address_that_is_none(onduty: Onduty, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONDUTY_SERVER", "127.0.0.1:4646")
-    assert onduty("who")[0] == 2
+@pytest.mark.parametrize(("address", "code"), [("127.0.0.1:4646", 2), ("http://a..b", 3), (f"http://{'a' * 99}", 3)])
+def test_an_address_that_is_none(onduty: Onduty, monkeypatch: pytest.MonkeyPatch, address: str, code: int) -> None:
+    monkeypatch.setenv("ONDUTY_SERVER", address)
+    monkeypatch.setenv("ONDUTY_TOKEN", "ody_a")
+    found, out, err = onduty("who")
+    assert (found, out, err.count("\n")) == (code, "", 1)
 
 
 def test_an_uncaught_error_is_our_fault(far_side: FarSide, onduty: Onduty) -> None:

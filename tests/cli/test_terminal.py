@@ -61,6 +61,13 @@ def test_a_reader_that_leaves_is_no_error(far_side: FarSide) -> None:
     assert done.stderr == ""
 
 
+def test_a_stdout_that_is_full_or_closed(far_side: FarSide) -> None:
+    far_side.says[LIST] = sessions(row())
+    for redirection, code in ((">/dev/full", 70), (">&-", 0)):
+        command = ["bash", "-c", f'"$0" "$@" {redirection}', *PROGRAM]
+        assert subprocess.run(command, env=_environment(), capture_output=True).returncode == code
+
+
 def test_a_stdout_without_the_glyphs_shows_the_rest(far_side: FarSide) -> None:
     far_side.says[LIST] = sessions(row(said="grüße"))
     done = subprocess.run(PROGRAM, env=_environment(PYTHONIOENCODING="ascii"), capture_output=True, text=True)

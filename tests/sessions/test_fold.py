@@ -9,9 +9,11 @@ from onduty.sessions.fold import (
     CHANGES_OF_CONVERSATION,
     GROWING,
     MAX_STAMP,
+    ClientEnd,
     Event,
     Kind,
     Registers,
+    ServerEnd,
     ended_here,
     fold,
     forgettable,
@@ -344,3 +346,22 @@ def _state(history: list[Event]) -> str:
 
 def _signal(history: list[Event]) -> str:
     return _judged(history).because.signal
+
+
+def test_of_two_ends_in_force_the_later_one_is_told() -> None:
+    both = Registers(end_c=ClientEnd(5, NOW - 2, "exit"), end_s=ServerEnd(NOW - 1, "deleted"))
+    assert end_of(both) == (NOW - 1, "deleted")
+    assert end_of(replace(both, end_c=ClientEnd(5, NOW, "exit"))) == (NOW, "exit")
+
+
+def test_at_the_same_stamp_the_end_wins_and_a_wait_goes_on() -> None:
+    start, prompt = Event("1", "start", 5, NOW), Event("2", "prompt", 5, NOW)
+    tool, ended = Event("3", "tool_started", 5, NOW, "Bash", "t1"), Event("4", "tool_ended", 5, NOW, "Bash", "t1")
+    assert end_of(folded([start, Event("5", "end", 5, NOW, reason="exit")])) == (NOW, "exit")
+    assert _signal([prompt, Event("5", "turn_ended", 5, NOW)]) == "none"
+    assert _signal([tool, ended]) == "turn"
+    asks = Event("5", "waiting", 5, NOW, "Bash", "t1")
+    assert _signal([tool, ended, asks]) == "wait"
+    assert _signal([tool, ended, replace(asks, tool_id="")]) == "wait"
+    for over in (prompt, Event("6", "answered", 5, NOW), start, Event("6", "turn_ended", 5, NOW)):
+        assert _signal([asks, over]) != "wait"

@@ -1,5 +1,6 @@
 """Which exit code an error has, and the line that says it on stderr."""
 
+import errno
 import os
 import sys
 import traceback
@@ -45,8 +46,15 @@ def answer_for(error: BaseException) -> int:
     """The exit code, after the error has been told on stderr."""
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return INTERRUPTED
+    if isinstance(error, OSError):
+        # Python would try what is left once more as it ends, and have an exit code of its own for that.
+        _discard_output()
     if isinstance(error, BrokenPipeError):
-        return _reader_left()
+        # `onduty who | head -1`: what was wanted is read.
+        return 0
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _complain(f"writing failed: {error.strerror}")
+        return OUR_FAULT
     if isinstance(error, TyperException):
         # Its own words, with the usage line. Of the codes that it knows only that of a usage error is ours too.
         getattr(error, "show", lambda: _complain(str(error)))()
@@ -85,7 +93,8 @@ def _words(error: Refused) -> str:
     return str(error)
 
 
-def _reader_left() -> int:
-    # `onduty who | head -1`: what was wanted is read. Python would complain at its last flush.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _discard_output() -> None:
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, AttributeError):
+        pass

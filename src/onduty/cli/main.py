@@ -1,22 +1,29 @@
 """The `onduty` program. Nothing is imported here that every start would pay for."""
 
+import os
 import sys
 
 
 def run(arguments: list[str]) -> int:
     """Do what these arguments say. Answers the exit code, whatever happens (`failure` has the list)."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A terminal that cannot show a glyph shows a question mark.
-            stream.reconfigure(errors="replace")
+    _open_streams()
     try:
         code = _done(arguments)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except (Exception, KeyboardInterrupt) as error:
         from onduty.cli.failure import answer_for
 
         return answer_for(error)
     return code
+
+
+def _open_streams() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by the caller. A socket would take its number next, and be written to.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        # Where a glyph cannot be shown a question mark is.
+        getattr(sys, name).reconfigure(errors="replace")
 
 
 def _done(arguments: list[str]) -> int:

@@ -90,4 +90,4 @@ def named(projects: list[Project], id_or_name: str) -> Project:
 
 
 def _yours(projects: list[Project]) -> str:
-    return f"Yours: {', '.join(p['name'] for p in projects)}" if projects else "You see none."
+    return f"Yours: {', '.join(clean(p['name']) for p in projects)}" if projects else "You see none."

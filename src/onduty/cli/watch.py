@@ -24,8 +24,8 @@ def watch(read: Callable[[], tuple[Rows, Instant]], show: Callable[[Rows, Instan
     On a terminal (where `in_place`) one picture is drawn over the last; elsewhere each change is printed under it.
     A server that goes away is waited for; one that was never there, or refuses, is an error.
     """
-    rows, now = read()
     try:
+        rows, now = read()
         if in_place and is_terminal():
             _in_place(read, show, rows, now)
         else:

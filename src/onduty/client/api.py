@@ -97,6 +97,8 @@ class Server:
             raise NotReached(f"{self.origin} does not answer within {TIMEOUT_S:.0f} s") from None
         except OSError as error:
             raise NotReached(f"No server is reached at {self.origin}: {error.strerror or error}") from None
+        except UnicodeError:
+            raise NotReached(f"No server is reached at {self.origin}: this is no host name") from None
         except http.client.HTTPException:
             raise NotReached(f"What answers at {self.origin} is not Onduty") from None
         finally:
@@ -137,7 +139,10 @@ def server_in_use(environment: Mapping[str, str] | None = None) -> Server:
     address = environment.get("ONDUTY_SERVER", "").strip() or credentials.default_origin(file)
     if not address:
         raise NotSignedIn("No server is known here: start one (onduty serve), or set ONDUTY_SERVER and ONDUTY_TOKEN")
-    origin = credentials.origin_of(address)
+    try:
+        origin = credentials.origin_of(address)
+    except credentials.CredentialsError as error:
+        raise credentials.CredentialsError(f"ONDUTY_SERVER: {error}") from None
     if token := environment.get("ONDUTY_TOKEN", "").strip():
         return Server(origin, _sendable(token, "ONDUTY_TOKEN"), from_environment=True)
     kept = credentials.find(origin, file)

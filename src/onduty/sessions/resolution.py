@@ -22,7 +22,7 @@ _ALIASES_KEPT: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who a request says it is: `named` is a session, `aliases` are the client's own ids, `pointed` is the wire id's."""
+    """Who a request says it is: `named` a session, `aliases` the client's own ids, `pointed` is the wire id's."""
 
     principal: Principal
     project_id: str | None
