@@ -108,7 +108,7 @@ class Server:
         answer = self.call("GET", "/api/projects")
         assert answer.status == 200, answer.body
         [project] = answer.json["projects"]
-        return str(project["project_id"])
+        return str(project["id"])
 
     def call(
         self,

@@ -8,16 +8,17 @@ answers (tests/test_front.py compares them).
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
 from onduty.answers import ALWAYS, JSON, Application, Headers, Message, Receive, Scope, Send, answer, refuse
 from onduty.clock import Clock
-from onduty.errors import Internal, Invalid, Misdirected, Problem
+from onduty.errors import Forbidden, Internal, Invalid, Misdirected, Problem
 from onduty.identity.service import Identity
 from onduty.limits import Limits
-from onduty.origins import Origins
+from onduty.origins import Origins, cors_headers, preflight_headers, takes_cors, takes_no_foreigner
 from onduty.projects.service import Projects, may_act
 from onduty.sessions.reading import Reading
 from onduty.sessions.reading_routes import matches
@@ -45,7 +46,6 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
-    answered: dict[tuple[str, int], int] = field(default_factory=dict)
     _process: str = field(default_factory=lambda: secrets.token_hex(3))
     _requests: "count[int]" = field(default_factory=count)
 
@@ -65,13 +65,27 @@ class Front:
             await refuse(send, Invalid("The request needs one Host header and at most one Authorization header"))
         elif not self.origins.names_us(headers[b"host"]):
             await refuse(send, Misdirected())
+        elif b"origin" in headers:
+            await self._across(scope, receive, send, headers)
         elif not await self._hot(scope, headers, send):
             await self._ordinary(scope, receive, send)
 
+    async def _across(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        """A request with an Origin: a browser sends it, for a page of ours, of a listed origin, or of anybody else."""
+        origin, path = headers[b"origin"], scope["path"]
+        listed = takes_cors(path) and self.origins.is_listed(origin.decode("latin-1"))
+        if listed and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await answer(send, 204, preflight_headers(origin))
+            return
+        if listed:
+            send = _dressed(send, cors_headers(origin), always=())
+        elif takes_no_foreigner(path) and not self.origins.is_own(origin.decode("latin-1"), headers[b"host"]):
+            await refuse(send, Forbidden("A page of another origin may not ask this"))
+            return
+        await self._ordinary(scope, receive, send)
+
     async def _hot(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> bool:
         """Answer one of the two hot operations; False, and nothing done, where anything about it is unusual."""
-        if b"origin" in headers:
-            return False
         path = scope["path"]
         if scope["method"] == "GET":
             if scope["query_string"] in _USUAL_QUERIES and (found := _LIST.fullmatch(path)):
@@ -142,9 +156,9 @@ class Front:
             await refuse(send, Internal(scope["onduty.request_id"]))
 
 
-def _dressed(send: Send, own: Headers) -> Send:
+def _dressed(send: Send, own: Headers, always: Iterable[tuple[bytes, bytes]] = ALWAYS) -> Send:
     """Every answer carries the headers that all carry, whoever made it."""
-    added = ALWAYS + own
+    added = [*always, *own]
 
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":

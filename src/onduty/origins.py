@@ -45,3 +45,41 @@ def host_name(host: str) -> str | None:
     if found is None or (found[2] and int(found[2]) > 65_535):
         return None
     return found[1].strip("[]").removesuffix(".").lower()
+
+
+_EXPOSED: Final = b"ETag, Link, Retry-After, Mcp-Session-Id, X-Request-Id"
+_TAKEN: Final = (
+    b"Authorization, Content-Type, If-None-Match, Accept, Last-Event-ID, Mcp-Session-Id, MCP-Protocol-Version, "
+    b"Mcp-Method, Mcp-Name, Onduty-Machine, Onduty-Project, Onduty-Session"
+)
+_NO_COOKIE: Final = ("/api/", "/static/", "/client/", "/livez", "/readyz", "/healthz", "/metrics")
+
+
+def takes_no_foreigner(path: str) -> bool:
+    """Whether a foreign Origin is refused there: the MCP endpoint, streams, and everything that takes a cookie."""
+    return path == "/mcp" or path.endswith("/stream") or not path.startswith(_NO_COOKIE)
+
+
+def takes_cors(path: str) -> bool:
+    """Where a listed origin may read answers."""
+    return path == "/mcp" or path.startswith("/api/")
+
+
+def cors_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
+    """What lets a listed origin read an answer; never with credentials."""
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", _EXPOSED),
+        (b"vary", b"Origin"),
+    ]
+
+
+def preflight_headers(origin: bytes) -> list[tuple[bytes, bytes]]:
+    """The answer to a listed origin's preflight."""
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PATCH, DELETE"),
+        (b"access-control-allow-headers", _TAKEN),
+        (b"access-control-max-age", b"600"),
+        (b"vary", b"Origin"),
+    ]

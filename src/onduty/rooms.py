@@ -52,6 +52,7 @@ class Rooms:
             ("keeping", self.keeping.run),
             ("settling", self.keeping.run_settling),
             ("wires", self.wires.run),
+            ("tokens", self.identity.run),
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 

@@ -1,15 +1,17 @@
 """Who is asking. Tokens stand in memory, by digest, so that asking touches no database."""
 
+import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import uuid_utils
 
+from onduty.background import Wake
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Reader, Writer
-from onduty.errors import Invalid, Unauthenticated
+from onduty.errors import Invalid, Problem, Unauthenticated
 from onduty.identity import store
 from onduty.identity.model import RANDOM_BYTES, Principal, digest, new_secret, new_token, well_formed
 
@@ -28,6 +30,9 @@ LINK_MS = 15 * 60 * 1000
 IDLE_MS = 14 * 24 * 3600 * 1000
 ALL_MS = 90 * 24 * 3600 * 1000
 _SEEN_EVERY_MS = 60_000
+_USES_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,21 @@ class Identity:
         if user_name is not None:
             self._names[token.principal.user_id] = user_name
 
-    def flush_uses(self, writer: Writer) -> None:
-        """Write when each token was last used, behind."""
+    async def run(self, wake: Wake) -> None:
+        """The loop that writes, behind, when each token was last used."""
+        while await wake.wait(_USES_SECONDS):
+            await self._write_uses()
+        await self._write_uses()
+
+    async def _write_uses(self) -> None:
         used, self._used = self._used, {}
-        store.set_last_use(writer, used)
+        if not used:
+            return
+        try:
+            await self.database.write(lambda writer: store.set_last_use(writer, used))
+        except Problem as problem:
+            self._used = used | self._used
+            _log.warning("last uses of tokens cannot be written: %s", problem.message)
 
     async def sign_in_by_link(self, secret: str) -> str:
         """Spend a sign-in link for a new browser session's cookie value. Invalid at `secret` if it is none."""
