@@ -271,14 +271,25 @@ waits = st.sampled_from(
 )
 
 
+def staffed() -> tuple[Registry, ActiveView]:
+    """Two implicit sessions and three told apart that may hide them, and the kept list that hears of all."""
+    registry = Registry()
+    view = ActiveView(registry)
+    registry.on_touch.append(view.touch)
+    for number, (origin, is_implicit) in enumerate(
+        (("codex", True), ("claude-code", True), ("codex", False), (None, False), ("claude-code", False))
+    ):
+        appear(number, "token", origin, is_implicit)(registry, NOW)
+    return registry, view
+
+
 @settings(max_examples=300)
-@given(st.lists(st.tuples(operations, waits, st.booleans()), max_size=25))
+@given(st.lists(st.tuples(operations, waits, st.booleans()), min_size=8, max_size=30))
 def test_the_kept_list_reads_like_a_fresh_one_whatever_happened_and_whenever_it_is_asked(
     steps: list[tuple[Operation, int, bool]],
 ) -> None:
-    registry = Registry()
-    view, now = ActiveView(registry), NOW
-    registry.on_touch.append(view.touch)
+    registry, view = staffed()
+    now = NOW
     for operation, wait, looked_at in steps:
         operation(registry, now)
         now += wait
@@ -292,9 +303,8 @@ def test_the_kept_list_reads_like_a_fresh_one_whatever_happened_and_whenever_it_
 @given(st.lists(st.tuples(operations, waits), max_size=15), st.data())
 def test_the_kept_list_stays_until_it_says_so(steps: list[tuple[Operation, int]], data: st.DataObject) -> None:
     """Nobody has to ask before that: a stream sleeps until then."""
-    registry = Registry()
-    view, now = ActiveView(registry), NOW
-    registry.on_touch.append(view.touch)
+    registry, view = staffed()
+    now = NOW
     for operation, wait in steps:
         operation(registry, now)
         now += wait
