@@ -6,7 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -72,9 +72,13 @@ def query_of(project_id: str | None, active: bool, state: str | None, limit: int
     return Query(query.project_id, active, query.states, query.limit, _after(cursor, query.scope))
 
 
+# A database's whole number is the most that a cursor of ours holds.
+_Cursor = tuple[str, Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str]
+
+
 def _after(cursor: str, scope: str) -> tuple[Instant, str]:
     try:
-        found = msgspec.json.decode(base64.b64decode(cursor, altchars=b"-_", validate=True), type=tuple[str, int, str])
+        found = msgspec.json.decode(base64.b64decode(cursor, altchars=b"-_", validate=True), type=_Cursor)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         found = ("", 0, "")
     if found[0] != scope:

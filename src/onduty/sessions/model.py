@@ -6,6 +6,7 @@ All instants and spans are whole milliseconds on the server's line. Limits are i
 import re
 import zlib
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple
@@ -58,6 +59,18 @@ class Gaps:
         self.spans = spans
         self._starts = [began for began, _ in spans]
         self._lost = [0, *accumulate(ended - began for began, ended in spans)]
+
+    @classmethod
+    def of(cls, spans: Iterable[tuple[Instant, Instant]]) -> "Gaps":
+        """These spans, which may touch or overlap."""
+        gaps = cls()
+        for began, ended in spans:
+            gaps = gaps.with_span(began, ended)
+        return gaps
+
+    def before(self, now: Instant) -> "Gaps":
+        """Without what lies after `now`: the clock was put back, and what is to come will be listened to."""
+        return Gaps(tuple((began, min(ended, now)) for began, ended in self.spans if began < now))
 
     def missed(self, until: Instant) -> int:
         """Milliseconds before `until` in which the server did not listen."""

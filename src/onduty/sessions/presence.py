@@ -26,10 +26,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then."""
+    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then.
+
+    `before` is the session that it held last, though it may have let go of it; `client` is whose stream it is.
+    """
 
     claim: Callable[[], Claim] | None
+    client: object = None
     session: AgentSession | None = None
+    before: AgentSession | None = None
     timeout: asyncio.Timeout | None = None
 
 
@@ -43,13 +48,13 @@ class Presence:
     streams: set[Stream] = field(default_factory=set)
     held: Counter[str] = field(default_factory=Counter)
 
-    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging) -> bool:
+    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging, client: object = None) -> bool:
         """Hold a session for as long as the client stays: until `gone` returns (False) or the server leaves (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
         claim nothing is held: the stream is open and no more.
         """
-        stream = Stream(claim)
+        stream = Stream(claim, client)
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
@@ -80,7 +85,7 @@ class Presence:
             return
         now = self.clock.now()
         try:
-            session = await self.resolution.of_stream(stream.claim(), now, stream.session)
+            session = await self.resolution.of_stream(stream.claim(), now, stream.before)
         except Problem as problem:
             _log.warning("a presence stream holds nothing: %s", problem.message)
             return
@@ -88,6 +93,7 @@ class Presence:
             self._let_go(stream)
             stream.session = session
             if session is not None:
+                stream.before = session
                 self.held[session.id] += 1
         if session is not None:
             self.registry.lease(session, now, now + LEASE_MS)
@@ -101,6 +107,11 @@ class Presence:
             del self.held[session.id]
             if not self.closing:
                 self.registry.release(session, self.clock.now())
+
+    def is_held_beside(self, session_id: str, client: object) -> bool:
+        """Whether the stream of somebody other than this client holds the session."""
+        holding = (s for s in self.streams if s.session is not None and s.session.id == session_id)
+        return self.held[session_id] > 0 and any(s.client is not client for s in holding)
 
     def close(self) -> None:
         """The server leaves: every stream ends now."""
