@@ -81,6 +81,8 @@ class Gaps:
 
     def silence(self, since: Instant, now: Instant) -> int:
         """Milliseconds from `since` to `now` in which the server listened; the future counts as 0."""
+        if not self.spans:
+            return max(0, now - since)
         return max(0, now - since - (self.missed(now) - self.missed(since)))
 
     def with_span(self, began: Instant, ended: Instant) -> "Gaps":
@@ -143,8 +145,7 @@ class End(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """Why a state is shown: facts with instants, never ages."""
 
     signal: Signal
@@ -174,6 +175,8 @@ def known(registers: Registers) -> bool:
 def end_of(registers: Registers) -> End | None:
     """The end in force (design.md 2.2 rule 3), the later one where both sides ended it, or None."""
     client, server = registers.end_c, registers.end_s
+    if not client.at and not server.at:
+        return None
     ends = []
     if client.at and not (registers.reopen_c > client.stamp or registers.reopen_s > client.at):
         ends.append(End(client.at, client.reason))
@@ -203,6 +206,8 @@ def open_tools(registers: Registers) -> list[tuple[str, Tool]]:
 def waits(registers: Registers, tool_open: bool) -> bool:
     """Whether it waits for a person (design.md 2.2 rule 6)."""
     stamp, _, tool_id, _ = registers.wait
+    if not stamp:
+        return False
     passed = (registers.turn_end, registers.fresh, registers.end_c.stamp, registers.prompt, registers.answered)
     if stamp <= max(passed):
         return False

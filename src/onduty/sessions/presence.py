@@ -35,6 +35,7 @@ class Stream:
     client: object = None
     session: AgentSession | None = None
     before: AgentSession | None = None
+    is_over: bool = False
     timeout: asyncio.Timeout | None = None
 
 
@@ -49,19 +50,19 @@ class Presence:
     held: Counter[str] = field(default_factory=Counter)
 
     async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging, client: object = None) -> bool:
-        """Hold a session for as long as the client stays: until `gone` returns (False) or the server leaves (True).
+        """Hold a session for as long as the client stays: until `gone` returns (False) or the server ends it (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
         claim nothing is held: the stream is open and no more.
         """
-        stream = Stream(claim, client)
+        stream = Stream(claim, client, is_over=self.closing)
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
-            while not self.closing:
+            while not stream.is_over:
                 if await self._gone_within(stream, wait, gone):
                     return False
-                if not self.closing:
+                if not stream.is_over:
                     await self._renew(stream)
                     await ping(stream.session)
                     wait = PING_SECONDS
@@ -111,11 +112,19 @@ class Presence:
     def is_held_beside(self, session_id: str, client: object) -> bool:
         """Whether the stream of somebody other than this client holds the session."""
         holding = (s for s in self.streams if s.session is not None and s.session.id == session_id)
-        return self.held[session_id] > 0 and any(s.client is not client for s in holding)
+        return any(s.client is not client and not s.is_over for s in holding)
+
+    def leave(self, client: object) -> None:
+        """This client has hung up: its streams end now."""
+        self._end([stream for stream in self.streams if stream.client is client])
 
     def close(self) -> None:
         """The server leaves: every stream ends now."""
         self.closing = True
-        for stream in list(self.streams):
+        self._end(list(self.streams))
+
+    def _end(self, streams: list[Stream]) -> None:
+        for stream in streams:
+            stream.is_over = True
             if stream.timeout is not None:
                 stream.timeout.reschedule(0)

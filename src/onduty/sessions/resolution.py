@@ -203,7 +203,7 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     session = new_session(claim.principal, claim.project_id, claim.machine_id, writer.now, words)
     session.told_apart = bool(claim.aliases)
     session.implicit_key = None if session.told_apart else _key(claim)
-    found = None if session.implicit_key is None else store.by_implicit_key(writer, session.implicit_key)
+    found = _known_here(writer, claim) if session.told_apart else store.by_implicit_key(writer, _key(claim))
     if found is None:
         store.create(writer, session)
         for alias in claim.aliases:
@@ -211,6 +211,13 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     else:
         session = stored(writer, found)
     return raise_to(writer, session, called(writer.now)) if calls else stored(writer, session.id)
+
+
+def _known_here(writer: Writer, claim: Claim) -> str | None:
+    """The session of the client's own id, if another call or an event has just made it."""
+    place = (claim.principal.user_id, claim.machine_id, claim.project_id)
+    owners = [store.alias_owner(writer, *place, alias) for alias in claim.aliases]
+    return next((i for i in owners if i is not None and end_of(stored(writer, i).registers) is None), None)
 
 
 def _new_words(session: AgentSession, claim: Claim) -> dict[str, str | None]:
