@@ -9,7 +9,7 @@ import pytest
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from onduty import cleaning, errors
-from onduty.errors import Invalid, MethodNotAllowed, Problem, RateLimited, as_object, from_validation
+from onduty.errors import Invalid, MethodNotAllowed, NotAcceptable, Problem, RateLimited, as_object, from_validation
 
 SENT = "ody_5ecret"
 
@@ -19,6 +19,7 @@ EVERY = [
     (errors.Forbidden("No"), 403, "FORBIDDEN"),
     (errors.NotFound(), 404, "NOT_FOUND"),
     (MethodNotAllowed(["GET"]), 405, "METHOD_NOT_ALLOWED"),
+    (NotAcceptable(), 406, "NOT_ACCEPTABLE"),
     (errors.Conflict("No"), 409, "CONFLICT"),
     (errors.Ended(), 409, "ENDED"),
     (errors.TooLarge(1024), 413, "TOO_LARGE"),

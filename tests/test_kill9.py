@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from onduty.clock import Instant, parse_rfc3339, wall_ms
@@ -85,7 +86,7 @@ class Agent:
     def _ask(self, method: str, path: str, body: Any = None) -> Answer:
         try:
             answer = ask(self.server.port, method, path, token=self.server.token, json=body)
-        except (ValueError, json.JSONDecodeError) as error:  # a body that broke off
+        except (ValueError, HTTPException) as error:  # a body that broke off
             raise OSError from error
         assert answer.status in (200, 201, 204), answer.body
         return answer

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
 
 from onduty.errors import Problem, as_object
 
@@ -15,6 +16,19 @@ Headers = list[tuple[bytes, bytes]]
 
 ALWAYS: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
 JSON: Final = (b"content-type", b"application/json")
+
+
+class Whole(NamedTuple):
+    """An answer that needed no waiting, as it goes over the wire: status line and headers but `Date`, and the body."""
+
+    head: bytes
+    body: bytes = b""
+
+
+def lines(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Status line and headers as they go over the wire; the blank line after them is left to who writes them."""
+    told = [b"%b: %b\r\n" % pair for pair in headers]
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), b"".join(told))
 
 
 async def answer(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes = b"") -> None:

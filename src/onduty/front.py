@@ -1,22 +1,35 @@
 """The two hot operations, before everything else, and what holds for every request.
 
-A plain ASGI callable: it checks Host and Origin, tells each request apart, answers the list of a project's active
-sessions and bare activity out of memory, and hands everything unusual to the ordinary routes, which give the same
-answers (tests/test_front.py compares them).
+`at_once` answers the list of a project's active sessions and bare activity out of memory, without waiting for
+anything, so that the server needs no task for it. Everything unusual goes the ordinary way, a plain ASGI callable that
+checks Host and Origin and hands on to the routes, which give the same answers (tests/test_front.py compares them).
 """
 
 import logging
-import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from typing import Final
 
-from onduty.answers import ALWAYS, JSON, Application, Headers, Message, Receive, Scope, Send, answer, refuse
-from onduty.clock import Clock
+from onduty.answers import (
+    ALWAYS,
+    JSON,
+    Application,
+    Headers,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Whole,
+    answer,
+    lines,
+    refuse,
+)
+from onduty.clock import Clock, Instant
 from onduty.errors import Forbidden, Internal, Invalid, Misdirected, Problem
-from onduty.identity.service import Identity
+from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.origins import Origins, cors_headers, preflight_headers, takes_cors, takes_no_foreigner
 from onduty.projects.service import Projects, may_act
@@ -26,12 +39,15 @@ from onduty.sessions.service import end_of
 
 _log = logging.getLogger(__name__)
 
-_HEX: Final = "[0-9a-fA-F]"
-_UUID: Final = f"{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}"
-_LIST: Final = re.compile(f"/api/projects/({_UUID})/agent-sessions")
-_ACTIVITY: Final = re.compile(f"/api/agent-sessions/({_UUID})/activity")
+_PROJECT: Final = "/api/projects/"
+_LIST: Final = "/agent-sessions"
+_SESSION: Final = "/api/agent-sessions/"
+_ACTIVITY: Final = "/activity"
 _USUAL_QUERIES: Final = (b"", b"active=true")
-_LISTED: Final[Headers] = [(b"cache-control", b"private, no-cache"), (b"vary", b"Authorization")]
+_LISTED: Final = b"cache-control: private, no-cache\r\nvary: Authorization\r\n"
+_FOUND: Final = lines(200, [JSON, *ALWAYS])
+_UNCHANGED: Final = lines(304, ALWAYS)
+_RECORDED: Final = lines(204, ALWAYS)
 _COUNTED_AFTER_MS: Final = 1_000
 
 
@@ -46,8 +62,13 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
-    _process: str = field(default_factory=lambda: secrets.token_hex(3))
+    _process: bytes = field(default_factory=lambda: secrets.token_hex(3).encode())
     _requests: "count[int]" = field(default_factory=count)
+    _names_us: Callable[[bytes], bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every request names the same host.
+        self._names_us = lru_cache(maxsize=64)(self.origins.names_us)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,16 +81,16 @@ class Front:
                 twice = twice or name in (b"host", b"authorization")
                 value = headers[name] + b", " + value
             headers[name] = value
-        request_id = f"{self._process}-{next(self._requests)}"
-        scope["onduty.request_id"] = request_id
-        send = _dressed(send, [(b"x-request-id", request_id.encode())])
+        request_id = b"%b-%d" % (self._process, next(self._requests))
+        scope["onduty.request_id"] = request_id.decode()
+        send = _dressed(send, [(b"x-request-id", request_id)])
         if twice or b"host" not in headers:
             await refuse(send, Invalid("The request needs one Host header and at most one Authorization header"))
-        elif not self.origins.names_us(headers[b"host"]):
+        elif not self._names_us(headers[b"host"]):
             await refuse(send, Misdirected())
         elif b"origin" in headers:
             await self._across(scope, receive, send, headers)
-        elif not await self._hot(scope, headers, send):
+        else:
             await self._ordinary(scope, receive, send)
 
     async def _across(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
@@ -86,59 +107,63 @@ class Front:
             return
         await self._ordinary(scope, receive, send)
 
-    async def _hot(self, scope: Scope, headers: dict[bytes, bytes], send: Send) -> bool:
-        """Answer one of the two hot operations; False, and nothing done, where anything about it is unusual."""
-        path = scope["path"]
+    def at_once(self, scope: Scope) -> Whole | None:
+        """The answer to one of the two hot operations; None, and nothing done, where anything about it is unusual."""
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        repeated = len(headers) < len(scope["headers"])
+        if repeated or b"origin" in headers or not self._names_us(headers.get(b"host", b"")):
+            return None
+        path: str = scope["path"]
         if scope["method"] == "GET":
-            if scope["query_string"] in _USUAL_QUERIES and (found := _LIST.fullmatch(path)):
-                return await self._list(found[1].lower(), headers, send)
-            return False
-        if scope["method"] == "POST" and (found := _ACTIVITY.fullmatch(path)):
-            return await self._activity(found[1].lower(), scope, headers, send)
-        return False
+            if path.startswith(_PROJECT) and path.endswith(_LIST) and scope["query_string"] in _USUAL_QUERIES:
+                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), headers)
+        elif scope["method"] == "POST" and path.startswith(_SESSION) and path.endswith(_ACTIVITY):
+            return self._activity(path[len(_SESSION) : -len(_ACTIVITY)].lower(), scope, headers)
+        return None
 
-    async def _list(self, project_id: str, headers: dict[bytes, bytes], send: Send) -> bool:
+    def _list(self, project_id: str, headers: dict[bytes, bytes]) -> Whole | None:
         now = self.clock.now()
-        try:
-            principal = self.identity.authenticate(headers.get(b"authorization"), now)
-            self.projects.role(principal, project_id)
-        except Problem:
-            return False
+        principal = self._principal(headers, now)
+        if principal is None or self.projects.sees(principal, project_id) is None:
+            return None
         if self.limits.take(principal.token_id, now):
-            return False
+            return None
         listing = self.reading.active(project_id, now)
-        told = [*_LISTED, (b"etag", listing.etag)]
+        told = b"%b%betag: %b\r\n" % (_LISTED, self._request_id(), listing.etag)
         tags = headers.get(b"if-none-match")
-        if tags is not None and matches(tags.decode("latin-1"), listing.etag):
-            await answer(send, 304, told)
-        else:
-            await answer(send, 200, [JSON, *told], listing.body)
-        return True
+        if tags is not None and (tags == listing.etag or matches(tags.decode("latin-1"), listing.etag)):
+            return Whole(_UNCHANGED + told)
+        return Whole(b"%b%bcontent-length: %d\r\n" % (_FOUND, told, len(listing.body)), listing.body)
 
-    async def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes], send: Send) -> bool:
+    def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
         now = self.clock.now()
+        principal = self._principal(headers, now)
         session = self.reading.registry.sessions.get(session_id)
-        if session is None or session.project_id is None:
-            return False
-        try:
-            principal = self.identity.authenticate(headers.get(b"authorization"), now)
-        except Problem:
-            return False
+        if principal is None or session is None or session.project_id is None:
+            return None
         role = self.projects.sees(principal, session.project_id)
         if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:
-            return False
+            return None
         if end_of(session.registers) is not None:
-            return False
+            return None
         is_free = now - session.registers.call <= _COUNTED_AFTER_MS
         if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
             # A body is read and not looked at; counted or not is the same.
             scope["onduty.counted"] = is_free
-            return False
+            return None
         if not is_free and self.limits.take(principal.token_id, now):
-            return False
+            return None
         self.reading.registry.record_call(session, now)
-        await answer(send, 204, ())
-        return True
+        return Whole(_RECORDED + self._request_id())
+
+    def _principal(self, headers: dict[bytes, bytes], now: Instant) -> Principal | None:
+        try:
+            return self.identity.authenticate(headers.get(b"authorization"), now)
+        except Problem:
+            return None
+
+    def _request_id(self) -> bytes:
+        return b"x-request-id: %b-%d\r\n" % (self._process, next(self._requests))
 
     async def _ordinary(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The rest of the application. A HEAD is a GET whose body uvicorn drops; a failure is a 500 with its id."""

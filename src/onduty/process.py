@@ -4,14 +4,16 @@ import contextlib
 import errno
 import logging
 import socket
+import typing
 from collections.abc import Callable, Generator
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from onduty.answers import ALWAYS, Application, problem_answer
+from onduty.answers import ALWAYS, Receive, Scope, Send, Whole, problem_answer
 from onduty.database.refused import Refused
 from onduty.errors import HeadersTooLarge, Invalid, Problem
 
@@ -39,51 +41,68 @@ def bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-class Protocol(HttpToolsProtocol):
-    """HTTP whose headers are limited in all (httptools has no limit), and whose own refusals are our error object."""
+class Answering(typing.Protocol):
+    """An application that may answer at once what needs no waiting."""
 
-    _header_bytes = 0
-    _in_headers = False
-    _unfinished_bytes = 0
+    def at_once(self, scope: Scope) -> Whole | None:
+        """The answer; None where the application is to be called as usual. Nothing is done then."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP whose headers are limited in all (httptools has no limit), and whose own refusals are our error object.
+
+    What the application can answer at once is written at once: a task for it would cost more than the answer.
+    """
+
+    _in_head = True
+    # Bytes of the chunk in which the request began, and of those after it: no head is longer than both together.
+    _first = _arrived = 0
+    _chunk = 0
+    _problem: Problem | None = None
 
     def on_message_begin(self) -> None:
-        self._header_bytes = self._unfinished_bytes = 0
-        self._in_headers = True
+        self._in_head, self._first, self._arrived = True, self._chunk, 0
         super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value) + 4)
-        super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        self._in_headers = False
+        self._in_head = False
+        if self._first + self._arrived > HEADER_BYTES and self._head_bytes() > HEADER_BYTES:
+            self._problem = HeadersTooLarge(HEADER_BYTES)
+            raise self._problem
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        # A header is only told once it is whole: what goes on and on is counted here, from its second piece on.
-        self._unfinished_bytes += len(data) if self._in_headers else 0
+        self._chunk = len(data)
+        self._arrived += self._chunk
         super().data_received(data)
-        if self._in_headers and self._unfinished_bytes > HEADER_BYTES and not self.transport.is_closing():
+        # After the head there may be trailers, which httptools adds to the headers.
+        if self._arrived > HEADER_BYTES and (self._in_head or self._head_bytes() > HEADER_BYTES):
             self._refuse(HeadersTooLarge(HEADER_BYTES))
 
     def send_400_response(self, msg: str) -> None:
-        # httptools makes an error of its own of what a callback raises, and uvicorn asks for this.
-        if self._header_bytes > HEADER_BYTES:
-            self._refuse(HeadersTooLarge(HEADER_BYTES))
-        else:
-            self._refuse(Invalid("This is no HTTP request that the server understands"))
+        self._refuse(self._problem or Invalid("This is no HTTP request that the server understands"))
 
-    def _count(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > HEADER_BYTES:
-            raise HeadersTooLarge(HEADER_BYTES)
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        is_plain = cycle.keep_alive and not cycle.waiting_for_100_continue and not self.flow.write_paused
+        whole = cast("Answering", app).at_once(cast("Scope", cycle.scope)) if is_plain else None
+        if whole is None:
+            super()._start_asgi_task(cycle, app)
+            return
+        cycle.response_started = cycle.response_complete = True
+        # The date is the only header that uvicorn adds as `server` below configures it.
+        date = self.server_state.default_headers[0][1]
+        self.transport.write(b"%bdate: %b\r\n\r\n%b" % (whole.head, date, whole.body))
+        self.on_response_complete()
 
     def _refuse(self, problem: Problem) -> None:
         status, headers, body = problem_answer(problem)
+        if self.transport.is_closing():
+            return
         told = [*headers, *ALWAYS, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, problem.code.encode()), *(b"%s: %s\r\n" % pair for pair in told)]
         self.transport.write(b"".join([*lines, b"\r\n", body]))
@@ -112,7 +131,7 @@ class Server(uvicorn.Server):
             yield
 
 
-def server(app: Application, leaving: Callable[[], None]) -> Server:
+def server(app: Answering, leaving: Callable[[], None]) -> Server:
     """A uvicorn server for the application, silent but for warnings, with uvloop and httptools."""
     config = uvicorn.Config(
         app,

@@ -85,7 +85,8 @@ class People:
         return self.made[-1]
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while Playwright runs, its loop stands in the thread, where other tests need their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "these tests drive Chromium: install your system's package for it"

@@ -4,6 +4,7 @@ import hashlib
 import re
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from onduty.clock import Instant
 
@@ -65,6 +66,21 @@ def new_secret(random: bytes) -> str:
 def digest(secret: str) -> bytes:
     """What is stored of a token or secret. Plain SHA-256 will do: nobody guesses 128 random bits."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+_BEARER_BYTES = 64  # what "Bearer" and a token take, and a little white space; more is not worth remembering
+
+
+def digest_of(authorization: bytes) -> bytes | None:
+    """The digest of the token that an Authorization header's value bears, None where it bears none."""
+    return _digest_of(authorization) if len(authorization) <= _BEARER_BYTES else None
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(authorization: bytes) -> bytes | None:
+    scheme, _, secret = authorization.decode("latin-1").partition(" ")
+    secret = secret.strip()
+    return digest(secret) if scheme.lower() == "bearer" and well_formed(secret) else None
 
 
 def _need(random: bytes) -> None:

@@ -13,7 +13,7 @@ from onduty.database.engine import Database
 from onduty.database.transaction import Reader, Writer
 from onduty.errors import Invalid, Problem, Unauthenticated, Unavailable
 from onduty.identity import store
-from onduty.identity.model import RANDOM_BYTES, Principal, digest, new_secret, new_token, well_formed
+from onduty.identity.model import RANDOM_BYTES, Principal, digest, digest_of, new_secret, new_token
 
 __all__ = [
     "Identity",
@@ -61,13 +61,8 @@ class Identity:
 
     def authenticate(self, authorization: bytes | None, now: Instant) -> Principal:
         """Who an Authorization header's value speaks for. Unauthenticated if nobody, whatever the reason."""
-        if authorization is None:
-            raise Unauthenticated
-        scheme, _, secret = authorization.decode("latin-1").partition(" ")
-        secret = secret.strip()
-        if scheme.lower() != "bearer" or not well_formed(secret):
-            raise Unauthenticated
-        principal = self._tokens.get(digest(secret))
+        key = None if authorization is None else digest_of(authorization)
+        principal = None if key is None else self._tokens.get(key)
         if principal is None or principal.expired(now):
             raise Unauthenticated
         self._used[principal.token_id] = now
