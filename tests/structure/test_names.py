@@ -11,7 +11,8 @@ _ALLOWED = {
     "": {"__init__", "__main__", "server", "front", "settings", "errors", "clock", "background", "cleaning"}
     | {"answers", "api", "application", "first_start", "health", "limits", "origins", "process", "rooms", "shapes"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
-    | {"line", "readers", "refused", "sqlite", "unit"},
+    | {"line", "lines", "readers", "refused", "sqlite", "unit"}
+    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
     "identity": _FURNITURE | {"asking", "issuing"},
     "projects": _FURNITURE,
     "sessions": _FURNITURE
