@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from onduty.database import postgres, schema
+from tests.database import notes
 
 Place = Path | str
 """A file, or a database's address."""
@@ -30,6 +31,14 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Pl
 def place(new_place: Callable[[], Place]) -> Place:
     """A new place; the test runs for either database."""
     return new_place()
+
+
+@pytest.fixture(params=BOTH)
+def notes_place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A new place that has the table of `notes` alone; the test runs for either database."""
+    if request.param == "sqlite":
+        return notes.make(tmp_path)
+    return notes.make_on(request.getfixturevalue("cluster"))
 
 
 def prepared(place: Place) -> Place:

@@ -9,6 +9,7 @@ cannot see are two units that each read what the other writes and write differen
 (the last owner stays) has its unit done `alone`.
 """
 
+import asyncio
 import logging
 import weakref
 from collections.abc import Callable
@@ -42,6 +43,8 @@ class Pool:
         self._clock = clock
         self._closed = False
         self._waiting = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._connections: weakref.WeakSet[postgres.Link] = weakref.WeakSet()
         self._engine = postgres.engine(url, WRITERS + readers, self._connections.add)
         self._for_writing = self._engine.execution_options(isolation_level=_SNAPSHOT)
@@ -68,8 +71,8 @@ class Pool:
     async def close(self) -> None:
         """Do what waits, refuse what comes, and close every connection."""
         self._closed = True
-        async with self._writers.alone(), self._readers.alone():
-            await self._engine.dispose()
+        await self._idle.wait()
+        await self._engine.dispose()
 
     async def _queued(self, work: Callable[[], Any]) -> Any:
         if self._closed:
@@ -77,6 +80,7 @@ class Pool:
         if self._waiting >= LONGEST:
             raise Unavailable(OVERLOADED)
         self._waiting += 1
+        self._idle.clear()
         # A caller who goes away would otherwise cut the connection in the middle of a transaction.
         return await unstopped("database unit", self._counted(work))
 
@@ -85,6 +89,8 @@ class Pool:
             return await work()
         finally:
             self._waiting -= 1
+            if not self._waiting:
+                self._idle.set()
 
     async def _read(self, work: Callable[[Reader], Any]) -> Any:
         async with self._readers.one():

@@ -180,7 +180,8 @@ def forget_tools(writer: Writer, session_id: str, tool_ids: Sequence[str]) -> No
 def flush(writer: Writer, activity: Sequence[tuple[str, Instant, Instant]]) -> None:
     """Write bare activity behind: (session id, life, call), each joined into what is stored."""
     if activity:
-        rows = [{"session_id": i, "new_life": life, "new_call": call} for i, life, call in activity]
+        # By id, as everybody who writes several: two who did it in different orders would wait for one another.
+        rows = [{"session_id": i, "new_life": life, "new_call": call} for i, life, call in sorted(activity)]
         writer.connection.execute(_FLUSH, rows)
 
 
@@ -281,7 +282,7 @@ def settle(writer: Writer, settled: Sequence[tuple[str, Instant, str]]) -> None:
     """Mark sessions (id, last activity, `lost` or `ended`) as out of memory; not one that spoke since."""
     unheard = update(agent_sessions).where(_ID, _T.life == bindparam("at"))
     statement = unheard.values(settled_at=bindparam("at"), settled_state=bindparam("state"))
-    rows = [{"session_id": i, "at": at, "state": state} for i, at, state in settled]
+    rows = [{"session_id": i, "at": at, "state": state} for i, at, state in sorted(settled)]
     if rows:
         writer.connection.execute(statement, rows)
 
