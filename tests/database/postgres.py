@@ -23,7 +23,7 @@ from onduty.database import postgres_schema
 
 _VERSIONS = Path("/usr/lib/postgresql")
 _OWNER = "postgres"
-_PASSWORD = "s3cret-of-the-tests"
+PASSWORD = "s3cret-of-the-tests"
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -50,7 +50,7 @@ class Cluster:
     folder: Path
     port: int
 
-    def url(self, database: str = "postgres", password: str = _PASSWORD) -> str:
+    def url(self, database: str = "postgres", password: str = PASSWORD) -> str:
         return f"postgresql://{_OWNER}:{password}@127.0.0.1:{self.port}/{database}"
 
     def control(self, *arguments: str) -> None:
@@ -102,7 +102,7 @@ def _free_port() -> int:
 def _made(folder: Path, where: Path) -> Cluster:
     cluster = Cluster(where, folder, _free_port())
     password = folder / "password"
-    password.write_text(_PASSWORD)
+    password.write_text(PASSWORD)
     if not os.getuid():
         for each in (folder, password):
             shutil.chown(each, _OWNER)

@@ -5,6 +5,7 @@ imported only where a PostgreSQL is used. Outside source of the codes: PostgreSQ
 """
 
 import os
+import secrets
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -33,6 +34,8 @@ class Link(Protocol):
 
 CONNECT_SECONDS: Final = 5.0
 _OLDEST: Final = 13
+# In containers, process ids are all alike and host names may be.
+_MARK: Final = secrets.token_hex(4)
 _STATEMENTS_KEPT: Final = 500
 
 _SETTINGS: Final = {
@@ -68,9 +71,9 @@ def shown(url: str) -> str:
 
 
 def own_name() -> str:
-    """How this process calls itself on its connections (`application_name`, at most 63 bytes)."""
+    """How this process calls itself on its connections (`application_name`, at most 63 bytes), and no other does."""
     host = "".join(c if c.isascii() and c.isprintable() else "-" for c in socket.gethostname())
-    return f"onduty {os.getpid()} on {host}"[:63]
+    return f"onduty {os.getpid()} on {host[:32]} #{_MARK}"
 
 
 async def connect(url: str, **_: Any) -> Link:

@@ -146,7 +146,8 @@ class Claim:
                 # A connection of ours that this side lost and the server's side has not noticed.
                 await connection.execute("SELECT pg_terminate_backend($1)", holder["pid"])
             elif boot_ms() > until:
-                who = "another Onduty server" if holder is None else f"an Onduty server ({holder['application_name']})"
+                name = "" if holder is None else holder["application_name"].partition(" #")[0]
+                who = f"an Onduty server ({name})" if name else "another Onduty server"
                 raise InUse(f"The database {postgres.shown(self._url)} is already in use by {who}.")
             await sleep(0.05)
 
