@@ -33,6 +33,7 @@ max_connections = 60
 shared_buffers = 32MB
 log_min_messages = fatal
 """
+_END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 _numbers = count()
 
 
@@ -67,6 +68,10 @@ class Cluster:
             check=True,
         )
         return done.stdout.splitlines()
+
+    def end_connections(self, database: str, but: str = "") -> int:
+        """Ends all connections to it (but those of one application) from outside; how many."""
+        return len(self.sql(f"{_END} AND datname = '{database}' AND application_name <> '{but}'"))
 
     def new(self, template: str | None = None) -> str:
         """The address of a new database."""

@@ -107,7 +107,7 @@ def test_while_the_claim_is_lost_nothing_is_read_or_written(postgres_url: str, c
         watching = asyncio.create_task(database.watch(wake))
         assert await database.write(lambda _: 1) == 1
         may_connect(False)
-        cluster.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        assert cluster.end_connections(name) == 2
         await asyncio.sleep(0.5)
         assert not database.writable
         for work in (database.read(lambda _: 1), database.write(lambda _: 1)):

@@ -19,7 +19,6 @@ from tests.serving import NotReadyError, Server, StartServer
 
 MCP = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
 WELL_WITHIN = 2.0
-_END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'onduty%'"
 
 
 def on(url: str) -> dict[str, str]:
@@ -193,8 +192,7 @@ def test_connections_that_are_ended_from_outside_under_load(
     with loaded(server) as load:
         for _ in range(4):
             time.sleep(0.4)
-            ended = f"{_END_ALL} AND datname = '{postgres_url.rpartition('/')[2]}'"
-            assert len(cluster.sql(ended)) > 1
+            assert cluster.end_connections(postgres_url.rpartition("/")[2]) > 1
             within(WELL_WITHIN, lambda: ready(server))
     assert len(load.made) > 20
     assert load.slowest < 2
@@ -272,7 +270,7 @@ def test_a_server_whose_place_was_taken_leaves(start_server: StartServer, cluste
     other = "SET application_name = 'onduty 1 on elsewhere'; SELECT pg_advisory_lock(7302756, 7697529), pg_sleep(10)"
     with subprocess.Popen([cluster.programs / "psql", "-Xqc", other, postgres_url], stdout=subprocess.DEVNULL) as waits:
         within(5, lambda: cluster.sql("SELECT count(*) FROM pg_locks WHERE NOT granted") == ["1"])
-        cluster.sql(f"{_END_ALL} AND datname = '{name}' AND application_name NOT LIKE '%elsewhere'")
+        assert cluster.end_connections(name, but="onduty 1 on elsewhere") > 1
         within(10, lambda: not _runs(server))
         waits.kill()
     assert server.stop() == 70
