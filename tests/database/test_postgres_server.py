@@ -94,6 +94,8 @@ def loaded(server: Server) -> Iterator[Load]:
         for thread in threads:
             thread.join()
     assert load.wrong == []
+    # The last cut may only now be noticed.
+    within(WELL_WITHIN, lambda: all(register(server, "after").status < 500 for _ in range(10)))
     for ref, session_id in load.made.items():
         assert register(server, ref).json["session_id"] == session_id
 

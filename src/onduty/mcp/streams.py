@@ -67,7 +67,8 @@ class Streams:
     async def _hold(self, receive: Receive, send: Send, call: Call) -> bool:
         """Hold the session of the stream's client; whether it was the server that left."""
         claim = (lambda: self.arriving.claim(call)) if self.arriving.may_record(call) else None
-        return await self.presence.hold(claim, _gone(receive), _pinging(send, call))
+        client = call.wire or call
+        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), client)
 
 
 def _gone(receive: Receive) -> Callable[[], Awaitable[None]]:

@@ -26,10 +26,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then."""
+    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then.
+
+    `before` is the session that it held last, though it may have let go of it; `client` is whose stream it is.
+    """
 
     claim: Callable[[], Claim] | None
+    client: object = None
     session: AgentSession | None = None
+    before: AgentSession | None = None
+    is_over: bool = False
     timeout: asyncio.Timeout | None = None
 
 
@@ -43,20 +49,20 @@ class Presence:
     streams: set[Stream] = field(default_factory=set)
     held: Counter[str] = field(default_factory=Counter)
 
-    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging) -> bool:
-        """Hold a session for as long as the client stays: until `gone` returns (False) or the server leaves (True).
+    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging, client: object = None) -> bool:
+        """Hold a session for as long as the client stays: until `gone` returns (False) or the server ends it (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
         claim nothing is held: the stream is open and no more.
         """
-        stream = Stream(claim)
+        stream = Stream(claim, client, is_over=self.closing)
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
-            while not self.closing:
+            while not stream.is_over:
                 if await self._gone_within(stream, wait, gone):
                     return False
-                if not self.closing:
+                if not stream.is_over:
                     await self._renew(stream)
                     await ping(stream.session)
                     wait = PING_SECONDS
@@ -80,7 +86,7 @@ class Presence:
             return
         now = self.clock.now()
         try:
-            session = await self.resolution.of_stream(stream.claim(), now, stream.session)
+            session = await self.resolution.of_stream(stream.claim(), now, stream.before)
         except Problem as problem:
             _log.warning("a presence stream holds nothing: %s", problem.message)
             return
@@ -88,6 +94,7 @@ class Presence:
             self._let_go(stream)
             stream.session = session
             if session is not None:
+                stream.before = session
                 self.held[session.id] += 1
         if session is not None:
             self.registry.lease(session, now, now + LEASE_MS)
@@ -102,9 +109,22 @@ class Presence:
             if not self.closing:
                 self.registry.release(session, self.clock.now())
 
+    def is_held_beside(self, session_id: str, client: object) -> bool:
+        """Whether the stream of somebody other than this client holds the session."""
+        holding = (s for s in self.streams if s.session is not None and s.session.id == session_id)
+        return any(s.client is not client and not s.is_over for s in holding)
+
+    def leave(self, client: object) -> None:
+        """This client has hung up: its streams end now."""
+        self._end([stream for stream in self.streams if stream.client is client])
+
     def close(self) -> None:
         """The server leaves: every stream ends now."""
         self.closing = True
-        for stream in list(self.streams):
+        self._end(list(self.streams))
+
+    def _end(self, streams: list[Stream]) -> None:
+        for stream in streams:
+            stream.is_over = True
             if stream.timeout is not None:
                 stream.timeout.reschedule(0)
