@@ -121,6 +121,22 @@ def test_activity_that_cannot_be_written_is_not_lost(path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_step_back_while_nothing_can_be_written_ends_no_loop(path: Path) -> None:
+    """On PostgreSQL both come together, when another computer takes over. The next start leaves the future anew."""
+
+    async def run() -> None:
+        async with opened(path) as office:
+            session = await office.register(BOB)
+            office.wall.step -= HOUR_MS
+            with locked(path):
+                await office.keeping._tick()
+            assert session.registers.life <= office.clock.now()
+        async with opened(path, office) as after:
+            assert after.registry.sessions[session.id].registers.life <= after.clock.now()
+
+    asyncio.run(run())
+
+
 def test_an_idle_server_writes_seldom(place: Place) -> None:
     async def run() -> None:
         async with opened(place) as office:

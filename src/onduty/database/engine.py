@@ -59,10 +59,10 @@ class Database:
 
     async def watch(self, wake: Wake) -> None:
         """The loop that keeps a server's right to the database. It ends with the process, or ends it."""
-        if self._claim is not None and isinstance(self._work, Pool):
+        if self._claim is not None and not isinstance(self._work, Lines):
             await self._claim.watch(wake, self._work)
-        else:
-            await wake.wait()
+        while await wake.wait():
+            pass
 
     async def close(self) -> None:
         """Do and answer what waits, refuse what comes, and close every connection."""

@@ -10,14 +10,16 @@ import socket
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from onduty.database.refused import Refused
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 
 class Link(Protocol):
@@ -38,7 +40,7 @@ _OLDEST: Final = 13
 _MARK: Final = secrets.token_hex(4)
 _STATEMENTS_KEPT: Final = 500
 
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, str]] = {
     # A query's few milliseconds are not to be spent on compiling it.
     "jit": "off",
     "lock_timeout": "5s",
@@ -85,11 +87,14 @@ async def connect(url: str, **_: Any) -> Link:
     return link
 
 
-def engine(url: str, size: int, opened: Callable[[Link], None] | None = None) -> AsyncEngine:
+def engine(url: str, size: int, opened: Callable[[Link], None] | None = None) -> "AsyncEngine":
     """An engine that keeps up to `size` connections, `opened` being told of each; one that was cut is never given out.
 
     Errors of it tell no values, which may be secrets.
     """
+    # It brings all of the ORM with it, which a server on SQLite does not load.
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     made = create_async_engine(
         "postgresql+asyncpg://",
         poolclass=AsyncAdaptedQueuePool,

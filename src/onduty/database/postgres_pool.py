@@ -13,10 +13,9 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from onduty.background import unstopped
 from onduty.clock import Clock
@@ -25,6 +24,9 @@ from onduty.database.transaction import Reader, Writer
 from onduty.database.turns import Turns
 from onduty.database.unit import CANNOT_READ, CANNOT_WRITE, CLOSED, OVERLOADED, caused_by
 from onduty.errors import Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _log = logging.getLogger(__name__)
 
@@ -134,7 +136,7 @@ class Pool:
                         raise
             return await self._done(self._for_writing, unit)
 
-    async def _done(self, engine: AsyncEngine, unit: Callable[[Connection], Any]) -> Any:
+    async def _done(self, engine: "AsyncEngine", unit: Callable[[Connection], Any]) -> Any:
         """What the unit returns, after its commit. It begins with its first statement, if it has one."""
         if not self.reachable:
             raise ConnectionError
