@@ -82,12 +82,14 @@ $(UV):
 	.uv/uv-$(UV_VERSION)/bin/pip install --quiet --no-deps "uv==$(UV_VERSION)"
 	@touch $@
 
-# Programs that tests start, `command:package`: a browser for the pages, npm for the agents' own clients.
-SYSTEM := chromium:chromium npm:npm
+# Programs that tests start, `command:package`: a browser for the pages, npm for the agents' own clients, a database
+# server, whose programs Debian keeps off the PATH.
+SYSTEM := chromium:chromium npm:npm initdb:postgresql
+SYSTEM_PATH = $(PATH):$(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin))
 
 system:
 	@missing=; \
-	for pair in $(SYSTEM); do command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
+	for pair in $(SYSTEM); do PATH="$(SYSTEM_PATH)" command -v "$${pair%%:*}" >/dev/null || missing="$$missing $${pair##*:}"; done; \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \

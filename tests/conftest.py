@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.serving"]
+pytest_plugins = ["tests.serving", "tests.database.postgres", "tests.database.places"]
 
 # No test is timed: other work on the same machine must not make one fail.
 settings.register_profile("untimed", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])

@@ -12,9 +12,10 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 _GRACE = 1.0  # seconds that what is cancelled has for its clean-up
 
 
@@ -123,6 +124,18 @@ class Background:
         name = self._tasks.pop(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("the task %r failed", name, exc_info=error)
+
+
+async def unstopped(name: str, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. A caller that is cancelled leaves at once, and the work goes on to its end without it."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    # The loop itself does not keep a task alive.
+    _unstopped.add(task)
+    task.add_done_callback(_unstopped.discard)
+    return await asyncio.shield(task)
+
+
+_unstopped: set[asyncio.Task[Any]] = set()
 
 
 def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:

@@ -5,7 +5,7 @@ import logging
 import socket
 import sys
 from contextlib import ExitStack
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import structlog
@@ -14,10 +14,8 @@ import uvloop
 from onduty import process
 from onduty.application import application
 from onduty.background import Background
-from onduty.clock import Clock
-from onduty.database import schema
-from onduty.database.engine import Database
 from onduty.database.files import Lock, prepare_folder
+from onduty.database.opening import opened
 from onduty.database.refused import Refused
 from onduty.first_start import first_start
 from onduty.front import Front
@@ -32,36 +30,34 @@ def serve(settings: Settings) -> int:
     log_to_stderr(settings.log_level)
     try:
         path = settings.sqlite_file
-        if path is None:
-            raise Refused("This version keeps its data in SQLite: name a SQLite file in ONDUTY_DATABASE, or nothing.")
         prepare_folder(settings.data)
         with ExitStack() as held:
             held.enter_context(Lock.take(settings.data))
-            if path.parent != settings.data:
+            if path is not None and path.parent != settings.data:
                 prepare_folder(path.parent)
                 held.enter_context(Lock.take(path.parent))
             bound = held.enter_context(process.bind(settings.host, settings.port))
-            schema.prepare(path)
             # A writing thread that is ready gets its turn from a busy loop ten times sooner.
             sys.setswitchinterval(_SWITCH_SECONDS)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_run(settings, path, bound))
+                return runner.run(_run(settings, bound))
     except Refused as refused:
         sys.stderr.write(f"onduty: {refused}\n")
         return 2
 
 
-async def _run(settings: Settings, path: Path, bound: socket.socket) -> int:
+async def _run(settings: Settings, bound: socket.socket) -> int:
     failed: list[str] = []
 
     def leave(loop: str, _: BaseException | None) -> None:
         failed.append(loop)
         server.should_exit = True
 
-    clock, background = Clock(), Background(leave)
-    database = Database.open(path, clock)
+    background = Background(leave)
+    database, clock = await opened(settings.sqlite_file or str(settings.database))
     rooms = build(settings, clock, database, background)
     server = process.server(front_of(rooms), rooms.presence.close)
+    background.start("database", partial(database.watch, background.wake()))
     try:
         await rooms.load()
         rooms.origins.port = bound.getsockname()[1]

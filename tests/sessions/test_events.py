@@ -3,7 +3,6 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from onduty.sessions.events import Batch, Told
 from onduty.sessions.listing import query_of
 from onduty.sessions.model import HOUR_MS, MINUTE_MS, AgentSession, end_of, judge
 from onduty.sessions.rows import as_row
+from tests.database.places import Place
 from tests.people import ALICE, BOB, CHARLIE, VERA
 from tests.sessions.histories import KINDS
 from tests.sessions.office import Office, in_office
@@ -26,8 +26,8 @@ Run = Callable[[Callable[[Office], Awaitable[Any]]], Any]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return lambda story: in_office(tmp_path / "data.sqlite3", story)
+def run(place: Place) -> Run:
+    return lambda story: in_office(place, story)
 
 
 async def record(office: Office, *events: Told, **words: str | None) -> list[tuple[str, str]]:
@@ -161,9 +161,7 @@ def shifted(told: Told, number: int, alias: str, off: int) -> Told:
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(told_events(1_764_000_000_000), st.integers(-28 * HOUR_MS, 28 * HOUR_MS))
-def test_shifting_a_clients_clock_changes_nothing(
-    tmp_path_factory: pytest.TempPathFactory, told: list[Told], off: int
-) -> None:
+def test_shifting_a_clients_clock_changes_nothing(new_place: Callable[[], Place], told: list[Told], off: int) -> None:
     """`at`, `sent_at` and stamps together: read in one transaction, so at one instant."""
 
     async def story(office: Office) -> None:
@@ -186,7 +184,7 @@ def test_shifting_a_clients_clock_changes_nothing(
             mine, theirs = as_row(right, judge(right, now), now), as_row(wrong, judge(wrong, now), now)
             assert {**mine, "session_id": ""} == {**theirs, "session_id": ""}
 
-    in_office(tmp_path_factory.mktemp("shift") / "data.sqlite3", story)
+    in_office(new_place(), story)
 
 
 def test_a_late_event_of_an_ended_session_is_accepted_and_changes_nothing_shown(run: Run) -> None:

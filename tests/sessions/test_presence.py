@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from onduty.sessions import presence as presence_room
 from onduty.sessions.fold import Registers
 from onduty.sessions.model import HOUR_MS, LEASE_MS, AgentSession, end_of, judge
 from onduty.sessions.presence import Presence
+from tests.database.places import Place
 from tests.people import BOB
 from tests.sessions.office import Office, in_office
 from tests.sessions.test_resolution import Reception
@@ -77,10 +77,10 @@ Run = Callable[[Story], None]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(place: Place, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(presence_room, "SHOWN_AFTER_SECONDS", PING)
     monkeypatch.setattr(presence_room, "PING_SECONDS", PING)
-    return lambda story: in_office(tmp_path / "data.sqlite3", lambda office: story(Lobby(office)))
+    return lambda story: in_office(place, lambda office: story(Lobby(office)))
 
 
 def connected(session: AgentSession, at: int) -> bool:

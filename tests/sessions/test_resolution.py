@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from onduty.projects import service as projects
 from onduty.sessions.fold import Kind, Registers
 from onduty.sessions.model import HOUR_MS, MINUTE_MS, AgentSession, end_of, judge
 from onduty.sessions.resolution import Claim, Resolution
+from tests.database.places import Place
 from tests.people import ALICE, BOB, Person
 from tests.sessions.office import Office, in_office
 
@@ -74,8 +74,8 @@ Story = Callable[[Reception], Awaitable[None]]
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[[Story], None]:
-    return lambda story: in_office(tmp_path / "data.sqlite3", lambda office: story(Reception(office)))
+def run(place: Place) -> Callable[[Story], None]:
+    return lambda story: in_office(place, lambda office: story(Reception(office)))
 
 
 Run = Callable[[Story], None]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,13 +10,14 @@ from onduty.errors import Ended, Forbidden, Invalid, NotFound, Problem
 from onduty.sessions.listing import query_of
 from onduty.sessions.model import end_of
 from onduty.sessions.service import Registration
+from tests.database.places import Place
 from tests.people import ALICE, BOB, CHARLIE, VERA
 from tests.sessions.office import Office, in_office
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[[Callable[[Office], Awaitable[Any]]], Any]:
-    return lambda story: in_office(tmp_path / "data.sqlite3", story)
+def run(place: Place) -> Callable[[Callable[[Office], Awaitable[Any]]], Any]:
+    return lambda story: in_office(place, story)
 
 
 Run = Callable[[Callable[[Office], Awaitable[Any]]], Any]

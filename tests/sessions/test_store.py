@@ -4,7 +4,6 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -13,13 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from onduty.clock import Clock
-from onduty.database import schema
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.identity.service import new_user
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Registers, ServerEnd, leave_future
 from onduty.sessions.model import AgentSession
+from tests.database.places import BOTH, Place, prepared
 from tests.sessions.histories import (
     NOW,
     Item,
@@ -41,16 +40,21 @@ _numbers = itertools.count()
 class File:
     """A database with a user, in which each call of `write` is one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        schema.prepare(path)
-        self.database = Database.open(path, Clock())
+    def __init__(self, place: Place) -> None:
+        # One loop for all of it: a connection to PostgreSQL belongs to the loop that opened it.
+        self.runner = asyncio.Runner()
+        self.database = Database.open(prepared(place), Clock())
         self.user_id = self.write(lambda writer: new_user(writer, "Alice"))
 
     def write(self, work: Callable[[Writer], T]) -> T:
         async def run() -> T:
             return await self.database.write(work)
 
-        return asyncio.run(run())
+        return self.runner.run(run())
+
+    def close(self) -> None:
+        self.runner.run(self.database.close())
+        self.runner.close()
 
     def new(self, writer: Writer, **words: Any) -> AgentSession:
         row = session(Registers(), id=f"s{next(_numbers)}", user_id=self.user_id, project_id=None, **words)
@@ -58,11 +62,14 @@ class File:
         return row
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[File]:
-    one = File(tmp_path_factory.mktemp("store") / "data.sqlite3")
+@pytest.fixture(scope="module", params=BOTH)
+def file(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[File]:
+    if request.param == "sqlite":
+        one = File(tmp_path_factory.mktemp("store") / "data.sqlite3")
+    else:
+        one = File(request.getfixturevalue("cluster").new(request.getfixturevalue("template")))
     yield one
-    one.database.close_now()
+    one.close()
 
 
 def found(writer: Writer, session_id: str) -> Registers:

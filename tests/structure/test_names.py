@@ -24,7 +24,8 @@ _ALLOWED = {
     }
     | {"ordering", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
-    | {"line", "readers", "refused", "sqlite", "unit"},
+    | {"line", "lines", "readers", "refused", "sqlite", "unit"}
+    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
     "identity": _FURNITURE | {"asking", "issuing"},
     "projects": _FURNITURE,
     "sessions": _FURNITURE

@@ -1,15 +1,25 @@
-"""Where the databases differ. Stores take these from here, and nothing of one database from SQLAlchemy itself."""
+"""Where the databases differ. Stores take these from here, and nothing of one database from SQLAlchemy itself.
+
+Each is decided when a statement is compiled, so one text of a store serves both. `insert` is PostgreSQL's: SQLite took
+ON CONFLICT from there, and SQLAlchemy's compiler for SQLite reads what it says; the other way round it does not work.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, case, tuple_
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import ColumnElement, String, Table, case, tuple_
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import ReturnTypeFromArgs
+from sqlalchemy.types import TypeEngine
 
-__all__ = ["Insert", "greatest", "insert", "insert_or_ignore", "upsert"]
+__all__ = ["Insert", "greatest", "insert", "insert_or_ignore", "ordered_text", "upsert"]
+
+
+def ordered_text(length: int) -> TypeEngine[str]:
+    """The type of a column whose texts are compared: by code point, as Python and SQLite do it, in any locale."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def greatest(*values: ColumnElement[Any]) -> ColumnElement[Any]:

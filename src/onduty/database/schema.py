@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from onduty.database import sqlite
@@ -22,7 +23,7 @@ _OURS = "alembic_version"
 class SchemaNewer(Refused):
     """The data was last used by a newer Onduty."""
 
-    def __init__(self, path: Path, found: str, head: str) -> None:
+    def __init__(self, path: Path | str, found: str, head: str) -> None:
         super().__init__(
             f"{path} has schema {found}, of a newer Onduty; this one knows up to {head}: install the newer one again."
         )
@@ -42,7 +43,7 @@ def prepare(where: str | Path, *, migrations: Path = MIGRATIONS, head: str = HEA
             return
         if found is None:
             _upgrade(path, migrations)
-        elif not _is_known(found, migrations):
+        elif not is_known(found, migrations):
             raise SchemaNewer(path, found, head)
         else:
             _upgrade_with_copy(path, found, migrations)
@@ -69,7 +70,8 @@ def _revision(path: Path) -> str | None:
     return str(rows[0][0])
 
 
-def _is_known(revision: str, migrations: Path) -> bool:
+def is_known(revision: str, migrations: Path) -> bool:
+    """Whether this version has that revision."""
     from alembic.script import ScriptDirectory
 
     return any(script.revision == revision for script in ScriptDirectory(str(migrations)).walk_revisions())
@@ -126,18 +128,23 @@ def _sync(path: Path) -> None:
 
 def _upgrade(path: Path, migrations: Path) -> None:
     """Run the migrations that are due, all in one transaction: killed anywhere, it is as if it had not begun."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     # To change a table in SQLite is to copy and drop it, which must not drop what refers to it: hence no foreign keys
     # meanwhile, and a check of all of them before the commit.
     engine = sqlite.engine(path, foreign_keys=False)
     with engine.connect() as connection, connection.begin():
         driver = sqlite.driver(connection)
         driver.execute("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        run_migrations(connection, migrations)
         if driver.execute("PRAGMA foreign_key_check").fetchone() is not None:
             raise Refused(f"The upgrade of {path} would leave rows that refer to nothing: it was undone.")
+
+
+def run_migrations(connection: Connection, migrations: Path) -> None:
+    """Run the migrations that are due, on a connection whose transaction is the caller's."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

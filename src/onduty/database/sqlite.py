@@ -60,9 +60,9 @@ def _pragmas(query_only: bool, foreign_keys: bool) -> Iterator[str]:
 
 
 def engine(path: Path, *, query_only: bool = False, foreign_keys: bool = True) -> Engine:
-    """An engine that opens a new connection each time it is asked and keeps none."""
+    """An engine that opens a new connection each time it is asked and keeps none; its errors tell no values."""
     opener = partial(connect, path, query_only=query_only, foreign_keys=foreign_keys)
-    return create_engine("sqlite+pysqlite://", creator=opener, poolclass=NullPool)
+    return create_engine("sqlite+pysqlite://", creator=opener, poolclass=NullPool, hide_parameters=True)
 
 
 def driver(connection: Connection) -> sqlite3.Connection:

@@ -109,7 +109,7 @@ class _Work:
                 by_session.setdefault(session.id, []).append(told)
         fresh = {i: self._fresh(i, events) for i, events in by_session.items()}
         self._answer(fresh)
-        for session_id, events in fresh.items():
+        for session_id, events in sorted(fresh.items()):
             self._store(session_id, events)
 
     def _fresh(self, session_id: str, events: Sequence[Told]) -> dict[str, Told]:

@@ -114,7 +114,11 @@ class Keeping:
             for session in changed:
                 store.set_registers(writer, session.id, session.registers)
 
-        await self.database.write(work)
+        try:
+            await self.database.write(work)
+        except Problem as problem:
+            # Memory has left it; whoever starts with what is stored leaves it then.
+            _log.warning("what left the future cannot be written: %s", problem.message)
 
     async def flush(self) -> None:
         """Write bare activity, and until when we listened. Unavailable if it cannot be; nothing is lost then."""

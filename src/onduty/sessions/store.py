@@ -180,7 +180,8 @@ def forget_tools(writer: Writer, session_id: str, tool_ids: Sequence[str]) -> No
 def flush(writer: Writer, activity: Sequence[tuple[str, Instant, Instant]]) -> None:
     """Write bare activity behind: (session id, life, call), each joined into what is stored."""
     if activity:
-        rows = [{"session_id": i, "new_life": life, "new_call": call} for i, life, call in activity]
+        # By id, as everybody who writes several: two who did it in different orders would wait for one another.
+        rows = [{"session_id": i, "new_life": life, "new_call": call} for i, life, call in sorted(activity)]
         writer.connection.execute(_FLUSH, rows)
 
 
@@ -284,7 +285,7 @@ def settle(writer: Writer, settled: Sequence[tuple[AgentSession, str]]) -> None:
     statement = unheard.values(settled_at=bindparam("at"), settled_state=bindparam("state"))
     rows = [
         {"session_id": s.id, "at": r.life, "end_c": r.end_c.at, "end_s": r.end_s.at, "state": state}
-        for s, state in settled
+        for s, state in sorted(settled, key=lambda pair: pair[0].id)
         for r in [s.registers]
     ]
     if rows:

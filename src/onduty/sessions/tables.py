@@ -6,6 +6,7 @@ epoch on the server's line, stamps are the client's integers; the two are never 
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
 
+from onduty.database.dialect import ordered_text
 from onduty.database.metadata import metadata
 
 
@@ -14,7 +15,7 @@ def _number(name: str) -> Column[int]:
 
 
 def _word(name: str, length: int) -> Column[str]:
-    return Column(name, String(length), nullable=False, server_default="")
+    return Column(name, ordered_text(length), nullable=False, server_default="")
 
 
 agent_sessions = Table(

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from onduty.database.dialect import ordered_text
+
 revision = "0001"
 down_revision = None
 
@@ -62,9 +64,9 @@ def upgrade() -> None:
         sa.Column("reopen_s", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("end_c_stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("end_c_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("end_c_reason", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("end_c_reason", ordered_text(16), server_default="", nullable=False),
         sa.Column("end_s_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("end_s_reason", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("end_s_reason", ordered_text(16), server_default="", nullable=False),
         sa.Column("turn_open_stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("turn_open_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("turn_end", sa.BigInteger(), server_default="0", nullable=False),
@@ -72,8 +74,8 @@ def upgrade() -> None:
         sa.Column("fresh", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("wait_tool_id", sa.String(length=207), server_default="", nullable=False),
-        sa.Column("wait_tool", sa.String(length=120), server_default="", nullable=False),
+        sa.Column("wait_tool_id", ordered_text(207), server_default="", nullable=False),
+        sa.Column("wait_tool", ordered_text(120), server_default="", nullable=False),
         sa.Column("unwait", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("answered", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tool_end", sa.BigInteger(), server_default="0", nullable=False),
@@ -210,7 +212,7 @@ def upgrade() -> None:
         sa.Column("tool_id", sa.String(length=207), nullable=False),
         sa.Column("started_stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("started_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("name", sa.String(length=120), server_default="", nullable=False),
+        sa.Column("name", ordered_text(120), server_default="", nullable=False),
         sa.Column("ended", sa.BigInteger(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(
             ["session_id"],

@@ -1,0 +1,53 @@
+"""Whether a PostgreSQL database has this version's schema, and how it comes there."""
+
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from onduty.database import postgres
+from onduty.database.refused import Refused
+from onduty.database.schema import HEAD, MIGRATIONS, SchemaNewer, is_known, run_migrations
+
+
+async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> None:
+    """Have the database at this version's schema. The caller holds its `Claim`.
+
+    All migrations that are due run in one transaction: killed anywhere, it is as if they had not begun. `SchemaNewer`
+    for a schema that this version does not know, `Refused` for what is no database of Onduty, or not ours to change.
+    """
+    engine = postgres.engine(url, 1)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(partial(_prepare, url=url, migrations=migrations, head=head))
+    except (DBAPIError, OSError) as error:
+        if not postgres.is_unavailable(error) and not postgres.is_forbidden(error):
+            raise
+        raise postgres.refusal(url, error) from error
+    finally:
+        await engine.dispose()
+
+
+def _prepare(connection: Connection, url: str, migrations: Path, head: str) -> None:
+    found = _revision(connection, url)
+    if found == head:
+        return
+    if found is not None and not is_known(found, migrations):
+        raise SchemaNewer(postgres.shown(url), found, head)
+    run_migrations(connection, migrations)
+
+
+def _revision(connection: Connection, url: str) -> str | None:
+    """The revision that the database is at, None for an empty one."""
+    tables = set(
+        connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")).scalars()
+    )
+    if not tables:
+        return None
+    found: list[str] = []
+    if "alembic_version" in tables:
+        found = list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+    if len(found) != 1:
+        raise Refused(f"{postgres.shown(url)} is a database of something else: name another one.")
+    return found[0]
