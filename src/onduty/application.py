@@ -12,13 +12,19 @@ from starlette.staticfiles import StaticFiles
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import problem_response
+from onduty.audit.routes import router as audit
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
 from onduty.identity.routes import router as identity
+from onduty.identity.token_routes import router as tokens
+from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
 from onduty.mcp.layer import Layer
 from onduty.mcp.streams import Streams
+from onduty.projects.invitation_routes import TRIES_A_MINUTE
+from onduty.projects.invitation_routes import router as invitations
+from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
@@ -38,10 +44,17 @@ _ROUTERS: Final = (
     (sessions, "/api"),
     (events, "/api"),
     (projects, "/api"),
+    (people, "/api"),
+    (invitations, "/api"),
+    (audit, "/api"),
     (identity, "/api"),
+    (tokens, "/api"),
     (health, ""),
     (pages, ""),
 )
+
+
+_TAGS: Final = ("agent sessions", "agent events", "projects", "people", "audit", "identity")
 
 
 def rest(rooms: Rooms) -> FastAPI:
@@ -54,11 +67,14 @@ def rest(rooms: Rooms) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        openapi_tags=[{"name": "agent sessions"}, {"name": "agent events"}, {"name": "projects"}, {"name": "identity"}],
+        openapi_tags=[{"name": name} for name in _TAGS],
     )
     app.state.rooms = rooms
     app.state.gate = TokenGate(rooms.identity, rooms.limits, rooms.clock)
+    app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     for name in ("identity", "projects", "issuing", "sessions", "reading", "events"):
+        setattr(app.state, name, getattr(rooms, name))
+    for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))
     app.state.methods = []
     for router, prefix in _ROUTERS:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
+from onduty.addresses import Networks, caller_address
 from onduty.answers import ALWAYS, JSON, Application, Headers, Message, Receive, Scope, Send, answer, refuse
 from onduty.clock import Clock
 from onduty.errors import Forbidden, Internal, Invalid, Misdirected, Problem
@@ -46,6 +47,7 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
+    trusted: Networks = ()
     _process: str = field(default_factory=lambda: secrets.token_hex(3))
     _requests: "count[int]" = field(default_factory=count)
 
@@ -103,6 +105,8 @@ class Front:
             self.projects.role(principal, project_id)
         except Problem:
             return False
+        if principal.token_id in self.identity.unused:
+            return False
         if self.limits.take(principal.token_id, now):
             return False
         listing = self.reading.active(project_id, now)
@@ -124,6 +128,8 @@ class Front:
         except Problem:
             return False
         role = self.projects.sees(principal, session.project_id)
+        if principal.token_id in self.identity.unused:
+            return False
         if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:
             return False
         if end_of(session.registers) is not None:
@@ -143,6 +149,7 @@ class Front:
             begun = True
             await send(message)
 
+        scope["onduty.address"] = self._address(scope)
         if scope["method"] == "HEAD" and scope["path"] != "/mcp":
             scope = {**scope, "method": "GET"}
         try:
@@ -154,6 +161,11 @@ class Front:
             if begun:
                 raise
             await refuse(send, Internal(scope["onduty.request_id"]))
+
+    def _address(self, scope: Scope) -> str:
+        client = scope.get("client")
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if self.trusted else ()
+        return caller_address(client[0] if client else "", forwarded, self.trusted)
 
 
 def _dressed(send: Send, own: Headers, always: Iterable[tuple[bytes, bytes]] = ALWAYS) -> Send:

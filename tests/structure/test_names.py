@@ -9,11 +9,13 @@ from tests.structure.sources import Source, everything, product
 _FURNITURE = {"__init__", "model", "tables", "store", "service", "routes", "tools", "pages"}
 _ALLOWED = {
     "": {"__init__", "__main__", "server", "front", "settings", "errors", "clock", "background", "cleaning"}
-    | {"answers", "api", "application", "first_start", "health", "limits", "origins", "process", "rooms", "shapes"},
+    | {"answers", "api", "application", "first_start", "health", "limits", "origins", "process", "rooms", "shapes"}
+    | {"addresses", "paging"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "readers", "refused", "sqlite", "unit"},
-    "identity": _FURNITURE | {"asking", "issuing"},
-    "projects": _FURNITURE,
+    "audit": _FURNITURE | {"reading"},
+    "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
+    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {
         "resolution",

@@ -66,8 +66,14 @@ class Streams:
 
     async def _hold(self, receive: Receive, send: Send, call: Call) -> bool:
         """Hold the session of the stream's client; whether it was the server that left."""
-        claim = (lambda: self.arriving.claim(call)) if self.arriving.may_record(call) else None
-        return await self.presence.hold(claim, _gone(receive), _pinging(send, call))
+        records = self.arriving.may_record(call)
+        claim = (lambda: self.arriving.claim(call)) if records else None
+
+        def allowed() -> bool:
+            now = self.presence.clock.now()
+            return self.arriving.may_listen(call, now) and self.arriving.may_record(call) == records
+
+        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), allowed)
 
 
 def _gone(receive: Receive) -> Callable[[], Awaitable[None]]:

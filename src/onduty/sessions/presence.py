@@ -29,6 +29,7 @@ class Stream:
     """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then."""
 
     claim: Callable[[], Claim] | None
+    allowed: Callable[[], bool] = lambda: True
     session: AgentSession | None = None
     timeout: asyncio.Timeout | None = None
 
@@ -43,19 +44,29 @@ class Presence:
     streams: set[Stream] = field(default_factory=set)
     held: Counter[str] = field(default_factory=Counter)
 
-    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging) -> bool:
+    async def hold(
+        self,
+        claim: Callable[[], Claim] | None,
+        gone: Gone,
+        ping: Pinging,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Hold a session for as long as the client stays: until `gone` returns (False) or the server leaves (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
-        claim nothing is held: the stream is open and no more.
+        claim nothing is held: the stream is open and no more. Once it is not `allowed` any longer the server leaves it.
         """
-        stream = Stream(claim)
+        stream = Stream(claim, allowed)
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
             while not self.closing:
+                if not allowed():
+                    return True
                 if await self._gone_within(stream, wait, gone):
                     return False
+                if not allowed():
+                    return True
                 if not self.closing:
                     await self._renew(stream)
                     await ping(stream.session)
@@ -106,5 +117,15 @@ class Presence:
         """The server leaves: every stream ends now."""
         self.closing = True
         for stream in list(self.streams):
-            if stream.timeout is not None:
-                stream.timeout.reschedule(0)
+            _awake(stream)
+
+    def look_again(self) -> None:
+        """Somebody may do less than before: streams that are not allowed any longer end now."""
+        for stream in list(self.streams):
+            if not stream.allowed():
+                _awake(stream)
+
+
+def _awake(stream: Stream) -> None:
+    if stream.timeout is not None:
+        stream.timeout.reschedule(0)
