@@ -31,6 +31,8 @@ class Stream:
     claim: Callable[[], Claim] | None
     allowed: Callable[[], bool] = lambda: True
     session: AgentSession | None = None
+    # What it held last: once that has ended, only a tool call goes on from there.
+    last: AgentSession | None = None
     timeout: asyncio.Timeout | None = None
 
 
@@ -91,13 +93,14 @@ class Presence:
             return
         now = self.clock.now()
         try:
-            session = await self.resolution.of_stream(stream.claim(), now, stream.session)
+            session = await self.resolution.of_stream(stream.claim(), now, stream.last)
         except Problem as problem:
             _log.warning("a presence stream holds nothing: %s", problem.message)
             return
         if session is not stream.session:
             self._let_go(stream)
             stream.session = session
+            stream.last = session or stream.last
             if session is not None:
                 self.held[session.id] += 1
         if session is not None:

@@ -8,6 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
+    # why long: the tables of the first release, one after the other
     op.create_table(
         "audit_entries",
         sa.Column("id", sa.String(length=36), nullable=False),
