@@ -183,3 +183,44 @@ def test_open_streams_end_with_what_they_rest_on(world: World, how: str) -> None
     assert (
         world.rpc("agent", {"jsonrpc": "2.0", "id": 1, "method": "ping"}, **{"Onduty-Project": team}).status == expected
     )
+
+
+def test_a_body_that_takes_its_time_does_not_outlive_its_token(world: World) -> None:
+    made = world.token(ALICE.name)
+    body = b'{"machine_id": "laptop"}'
+    with closing(HTTPConnection("127.0.0.1", world.server.port, timeout=30)) as connection:
+        connection.putrequest("POST", f"/api/projects/{world.team}/agent-sessions")
+        for name, value in (
+            ("Authorization", f"Bearer {made['token']}"),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+        ):
+            connection.putheader(name, value)
+        connection.endheaders(body[:5])
+        # Until the server has begun with it: it notes that the token was used.
+        for _ in range(1000):
+            if any(
+                t["id"] == made["id"] and t["last_used_at"] for t in world.did(ALICE.name, "GET", "/tokens")["tokens"]
+            ):
+                break
+        world.did(ALICE.name, "DELETE", f"/tokens/{made['id']}")
+        connection.send(body[5:])
+        assert connection.getresponse().status == 401
+
+
+@pytest.mark.parametrize("first", ["register", "remove"])
+def test_nothing_slips_in_beside_a_removal(tmp_path: Path, first: str) -> None:
+    async def story(place: Inside) -> None:
+        team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
+        bob = await place.join("Bob", team, "member")
+        sessions = f"/projects/{team}/agent-sessions"
+        registers = [place.ask("POST", sessions, bob, {"machine_id": "m", "client_ref": str(i)}) for i in range(20)]
+        removes = place.ask("DELETE", f"/projects/{team}/members/{place.users['Bob']}", place.alice)
+        order = [removes, *registers] if first == "remove" else [*registers[:10], removes, *registers[10:]]
+        said = [answer.status for answer in await asyncio.gather(*order)]
+        assert set(said) <= {201, 204, 403}
+        rows = (await place.did("GET", f"{sessions}?active=false", place.alice))["sessions"]
+        assert len(rows) == said.count(201)
+        assert {row["end_reason"] for row in rows} <= {"revoked"}
+
+    inside(tmp_path, story)

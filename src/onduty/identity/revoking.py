@@ -35,12 +35,14 @@ class Tokens:
         """The caller's tokens but for the one that asks, in no order. Forbidden for a narrowed one."""
         if principal.project_ids is not None:
             raise Forbidden("A token that is narrowed to projects sees no tokens")
+        # Before the database is asked: what is not here any more is there by then.
+        fresh = self.identity.last_uses()
         uses = await self.database.read(lambda reader: store.uses(reader, principal.user_id))
         found = []
         for token in self.identity.tokens_of(principal.user_id):
             if token.token_id != principal.token_id and token.token_id in uses:
                 created_at, last_used_at = uses[token.token_id]
-                found.append(Listed(token, created_at, self.identity.last_use(token.token_id) or last_used_at))
+                found.append(Listed(token, created_at, fresh.get(token.token_id, last_used_at)))
         return found
 
     async def revoke(self, principal: Principal, token_id: str) -> None:

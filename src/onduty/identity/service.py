@@ -52,6 +52,7 @@ class Identity:
     _tokens: dict[bytes, Principal] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _used: dict[str, Instant] = field(default_factory=dict)
+    _writing: dict[str, Instant] = field(default_factory=dict)
     # Tokens that nobody has used yet, and first uses that are not written yet.
     unused: set[str] = field(default_factory=set)
     _first: dict[str, tuple[Principal, list[str]]] = field(default_factory=dict)
@@ -131,9 +132,9 @@ class Identity:
             if principal.project_ids is not None and project_id in principal.project_ids:
                 self._tokens[key] = replace(principal, project_ids=principal.project_ids - {project_id})
 
-    def last_use(self, token_id: str) -> Instant | None:
-        """A last use that is not written yet."""
-        return self._used.get(token_id)
+    def last_uses(self) -> dict[str, Instant]:
+        """Last uses that may not be written yet, by token id."""
+        return self._writing | self._used
 
     async def run(self, wake: Wake) -> None:
         """The loop that writes, behind, when each token was last used; a first use soon, with where it came from."""
@@ -144,6 +145,7 @@ class Identity:
 
     async def _write_uses(self) -> None:
         used, self._used = self._used, {}
+        self._writing = used
         first, self._first = self._first, {}
         if not used:
             return
@@ -159,6 +161,8 @@ class Identity:
         except Problem as problem:
             self._used, self._first = used | self._used, first | self._first
             _log.warning("last uses of tokens cannot be written: %s", problem.message)
+        finally:
+            self._writing = {}
 
     async def sign_in_by_link(self, secret: str) -> str:
         """Spend a sign-in link for a new browser session's cookie value. Invalid at `secret` if it is none."""
