@@ -6,8 +6,10 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Route, compile_path
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
@@ -16,6 +18,8 @@ from onduty.audit.routes import router as audit
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
+from onduty.identity.pages import SIGN_INS_A_MINUTE
+from onduty.identity.pages import router as sign_in
 from onduty.identity.routes import router as identity
 from onduty.identity.token_routes import router as tokens
 from onduty.limits import Limits
@@ -28,9 +32,9 @@ from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
+from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
-from onduty.web.pages import router as pages
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
 _ABOUT: Final = (
@@ -50,8 +54,18 @@ _ROUTERS: Final = (
     (identity, "/api"),
     (tokens, "/api"),
     (health, ""),
-    (pages, ""),
+    (sign_in, ""),
+    (on_duty, ""),
 )
+
+
+class _Rest(FastAPI):
+    """FastAPI without its outermost layer, whose plain-text 500 would go out before the front's error object."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        stack = super().build_middleware_stack()
+        assert isinstance(stack, ServerErrorMiddleware)
+        return stack.app
 
 
 _TAGS: Final = ("agent sessions", "agent events", "projects", "people", "audit", "identity")
@@ -59,7 +73,7 @@ _TAGS: Final = ("agent sessions", "agent events", "projects", "people", "audit",
 
 def rest(rooms: Rooms) -> FastAPI:
     """REST, pages and health over these rooms."""
-    app = FastAPI(
+    app = _Rest(
         title="Onduty",
         version=onduty.__version__,
         description=_ABOUT,
@@ -72,6 +86,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.rooms = rooms
     app.state.gate = TokenGate(rooms.identity, rooms.limits, rooms.clock)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
+    app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
     for name in ("identity", "projects", "issuing", "sessions", "reading", "events"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
@@ -132,7 +147,9 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     path = request.url.path
-    return {method for matches, methods in request.app.state.methods if matches.match(path) for method in methods}
+    found = {method for matches, methods in request.app.state.methods if matches.match(path) for method in methods}
+    # What stands in no router, the document and files, is only looked at.
+    return found or {"GET"}
 
 
 def application(rooms: Rooms) -> Application:

@@ -88,6 +88,16 @@ class MethodNotAllowed(Problem):
         self.headers["Allow"] = allowed
 
 
+class NotAcceptable(Problem):
+    """406: the client does not accept what would be answered."""
+
+    status = 406
+    code = "NOT_ACCEPTABLE"
+
+    def __init__(self, message: str = "The answer is an event stream, which the request does not accept") -> None:
+        super().__init__(message)
+
+
 class Conflict(Problem):
     """409: what is there already, or must stay, stands against it."""
 

@@ -58,7 +58,9 @@ class Front:
         headers: dict[bytes, bytes] = {}
         twice = False
         for name, value in scope["headers"]:
-            twice = twice or (name in headers and name in (b"host", b"authorization"))
+            if name in headers:
+                twice = twice or name in (b"host", b"authorization")
+                value = headers[name] + b", " + value
             headers[name] = value
         request_id = f"{self._process}-{next(self._requests)}"
         scope["onduty.request_id"] = request_id
@@ -93,9 +95,8 @@ class Front:
             if scope["query_string"] in _USUAL_QUERIES and (found := _LIST.fullmatch(path)):
                 return await self._list(found[1].lower(), headers, send)
             return False
-        bodiless = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
-        if scope["method"] == "POST" and bodiless and (found := _ACTIVITY.fullmatch(path)):
-            return await self._activity(found[1].lower(), headers, send)
+        if scope["method"] == "POST" and (found := _ACTIVITY.fullmatch(path)):
+            return await self._activity(found[1].lower(), scope, headers, send)
         return False
 
     async def _list(self, project_id: str, headers: dict[bytes, bytes], send: Send) -> bool:
@@ -118,7 +119,7 @@ class Front:
             await answer(send, 200, [JSON, *told], listing.body)
         return True
 
-    async def _activity(self, session_id: str, headers: dict[bytes, bytes], send: Send) -> bool:
+    async def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes], send: Send) -> bool:
         now = self.clock.now()
         session = self.reading.registry.sessions.get(session_id)
         if session is None or session.project_id is None:
@@ -134,7 +135,12 @@ class Front:
             return False
         if end_of(session.registers) is not None:
             return False
-        if now - session.registers.call > _COUNTED_AFTER_MS and self.limits.take(principal.token_id, now):
+        is_free = now - session.registers.call <= _COUNTED_AFTER_MS
+        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
+            # A body is read and not looked at; counted or not is the same.
+            scope["onduty.counted"] = is_free
+            return False
+        if not is_free and self.limits.take(principal.token_id, now):
             return False
         self.reading.registry.record_call(session, now)
         await answer(send, 204, ())

@@ -43,9 +43,12 @@ class Protocol(HttpToolsProtocol):
     """HTTP whose headers are limited in all (httptools has no limit), and whose own refusals are our error object."""
 
     _header_bytes = 0
+    _in_headers = False
+    _unfinished_bytes = 0
 
     def on_message_begin(self) -> None:
-        self._header_bytes = 0
+        self._header_bytes = self._unfinished_bytes = 0
+        self._in_headers = True
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -56,14 +59,23 @@ class Protocol(HttpToolsProtocol):
         self._count(len(name) + len(value) + 4)
         super().on_header(name, value)
 
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        super().on_headers_complete()
+
     def data_received(self, data: bytes) -> None:
-        try:
-            super().data_received(data)
-        except HeadersTooLarge as problem:
-            self._refuse(problem)
+        # A header is only told once it is whole: what goes on and on is counted here, from its second piece on.
+        self._unfinished_bytes += len(data) if self._in_headers else 0
+        super().data_received(data)
+        if self._in_headers and self._unfinished_bytes > HEADER_BYTES and not self.transport.is_closing():
+            self._refuse(HeadersTooLarge(HEADER_BYTES))
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(Invalid("This is no HTTP request that the server understands"))
+        # httptools makes an error of its own of what a callback raises, and uvicorn asks for this.
+        if self._header_bytes > HEADER_BYTES:
+            self._refuse(HeadersTooLarge(HEADER_BYTES))
+        else:
+            self._refuse(Invalid("This is no HTTP request that the server understands"))
 
     def _count(self, size: int) -> None:
         self._header_bytes += size

@@ -20,6 +20,7 @@ ROUTES: Final = """
     POST   /tokens                                    -          401    401 201     201  201 403    201
     DELETE /tokens/{token_id}                         own        401    401 204     204  204 403    204
     DELETE /tokens/{token_id}                         bobs       401    401 404     404  204 403    404
+    POST   /sign-in-links                             -          401    401 201     201  201 403    201
     POST   /invitations/accept                        -          200    401 200     200  200 403    409
     GET    /projects                                  -          401    401 200     200  200 200    200
     POST   /projects                                  -          401    401 201     201  201 403    201

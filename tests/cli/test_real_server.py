@@ -96,6 +96,18 @@ def test_a_made_token_sees_its_project_alone_and_ends(server: Server) -> None:
     assert onduty(server, "who", "--project", "shown", **by_it)[0] == 4
 
 
+def test_sign_in_prints_a_link_that_works_once(server: Server) -> None:
+    code, out, err = onduty(server, "sign-in")
+    assert code == 0
+    assert re.fullmatch(rf"{server.url}/sign-in#[0-9a-f]{{64}}\n", out)
+    assert "15 minutes" in err
+    body = f"secret={out.strip().rpartition('#')[2]}".encode()
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    statuses = [server.call("POST", "/sign-in", token=None, body=body, headers=form).status for _ in range(2)]
+    assert statuses == [303, 400]
+    assert onduty(server, "sign-in", ONDUTY_SERVER=server.url, ONDUTY_TOKEN=server.token)[0] == 4
+
+
 def test_what_the_server_refuses_is_said(server: Server) -> None:
     code, out, err = onduty(server, "project", "create", " ")
     assert (code, out) == (2, "")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from onduty.cli.roster import in_order
+from onduty.ordering import in_order
 from tests.cli.far_side import ME, OTHER, PROJECT, TOKEN, Asked, FarSide, Onduty, Said, ago, row, sessions
 
 LIST = f"GET /api/projects/{PROJECT}/agent-sessions"

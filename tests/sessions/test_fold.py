@@ -313,6 +313,11 @@ def test_a_subagents_tool_without_an_id_does_not_close_the_agents_own_of_that_na
     assert _signal([*runs, Event("3", "tool_ended", 3, NOW, "Bash", subagent="a")]) == "tool"
 
 
+def test_the_agents_own_tool_is_told_before_a_subagent_that_started_later() -> None:
+    both = [Event("1", "tool_started", 1, NOW, "Task", "t1"), Event("2", "subagent_started", 2, NOW, subagent="a")]
+    assert _signal(both) == "tool"
+
+
 def test_no_tool_is_taken_for_a_subagent_whatever_its_id_or_name() -> None:
     for tool, tool_id in (("agent:a", ""), ("Bash", "agent:a"), ("Bash", "tool:agent:a")):
         own = [Event("1", "prompt", 1, NOW), Event("2", "tool_started", 2, NOW, tool, tool_id)]

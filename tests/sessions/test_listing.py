@@ -24,6 +24,7 @@ from onduty.sessions.listing import (
 from onduty.sessions.model import (
     ACTIVE_MS,
     CALL_MS,
+    HOUR_MS,
     LEASE_MS,
     MINUTE_MS,
     ON_DUTY,
@@ -66,6 +67,12 @@ def test_the_active_ones_come_all_and_the_others_a_thousand_a_page() -> None:
     assert (len(ids(rest)), rest.next_cursor) == (1, None)
     assert json.loads(first.body)["next_cursor"] == first.next_cursor
     assert "next_cursor" not in json.loads(rest.body)
+
+
+def test_a_page_that_is_just_full_is_the_last() -> None:
+    registry = filled(NOW, NOW)
+    assert listed(registry, query_of("p", False, None, 2, None)).next_cursor is None
+    assert listed(registry, query_of("p", False, None, 1, None)).next_cursor is not None
 
 
 Change = tuple[int, str]
@@ -161,6 +168,9 @@ def test_equal_rows_have_an_equal_tag_on_every_process_and_any_change_another() 
     assert one.etag != listed(filled(NOW, NOW - 2), EVERYTHING).etag
     assert one.etag != listed(filled(NOW, NOW - 1, NOW - 1), EVERYTHING).etag
     assert one.etag != listed(filled(NOW, NOW - 1), query_of("p", False, None, 1, None)).etag
+    first, last = (listed(filled(*lives), query_of("p", False, None, 1, None)) for lives in ((NOW, NOW - 1), (NOW,)))
+    assert ids(first) == ids(last)
+    assert first.etag != last.etag, "there is more"
     assert one.etag.startswith(b'"')
     assert one.etag.endswith(b'"')
 
@@ -252,6 +262,7 @@ operations: st.SearchStrategy[Operation] = st.one_of(
     numbers.map(lambda n: on(n, register)),
     numbers.map(lambda n: on(n, end)),
     numbers.map(lambda n: on(n, lambda registry, one, now: registry.lease(one, now, now + LEASE_MS))),
+    numbers.map(lambda n: on(n, lambda registry, one, now: registry.lease(one, now, now + LEASE_MS))),
     numbers.map(lambda n: on(n, lambda registry, one, now: registry.release(one, now))),
     numbers.map(lambda n: on(n, lambda registry, one, now: registry.drop(one))),
     st.builds(
@@ -266,8 +277,9 @@ operations: st.SearchStrategy[Operation] = st.one_of(
         origins,
     ),
 )
-waits = st.sampled_from(
-    (0, 0, 1, LEASE_MS - 1, LEASE_MS, CALL_MS, CALL_MS + 1, ACTIVE_MS, ACTIVE_MS + 1, 30 * MINUTE_MS)
+waits = st.one_of(
+    st.sampled_from((0, 0, 0, 1, LEASE_MS - 1, LEASE_MS, CALL_MS, CALL_MS + 1)),
+    st.sampled_from((0, 1, ACTIVE_MS, ACTIVE_MS + 1, 30 * MINUTE_MS, 2 * HOUR_MS - MINUTE_MS)),
 )
 
 
@@ -313,6 +325,34 @@ def test_the_kept_list_stays_until_it_says_so(steps: list[tuple[Operation, int]]
     assert until > now
     for later in (until - 1, data.draw(st.integers(now, until - 1))):
         assert fresh(registry, later).body == kept.body
+
+
+def test_whom_another_hid_comes_up_the_millisecond_that_one_is_lost() -> None:
+    registry, view = staffed()
+    late = NOW + 2 * HOUR_MS - MINUTE_MS
+    registry.record_call(registry.sessions["s0"], late)
+    assert ids(view.at(late)) == []
+    lost = NOW + 2 * HOUR_MS + 1
+    assert view.at(late).until == lost
+    assert ids(view.at(lost - 1)) == []
+    assert ids(view.at(lost)) == ["s0"]
+
+
+def is_connected(view: ActiveView) -> bool:
+    return bool(json.loads(view.at(NOW).body)["sessions"][0]["connected"])
+
+
+def test_a_stream_that_opens_or_closes_is_shown_at_once() -> None:
+    registry = filled(NOW)
+    view, one = ActiveView(registry), registry.sessions["s00"]
+    registry.on_touch.append(view.touch)
+    view.touch(one)
+    connected = [is_connected(view)]
+    registry.lease(one, NOW, NOW + LEASE_MS)
+    connected.append(is_connected(view))
+    registry.release(one, NOW)
+    connected.append(is_connected(view))
+    assert connected == [False, True, False]
 
 
 def test_a_list_that_nothing_happened_to_is_the_very_same_object() -> None:

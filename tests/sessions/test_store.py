@@ -18,7 +18,7 @@ from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.identity.service import new_user
 from onduty.sessions import store
-from onduty.sessions.fold import Event, Registers, leave_future
+from onduty.sessions.fold import Event, Registers, ServerEnd, leave_future
 from onduty.sessions.model import AgentSession
 from tests.sessions.histories import (
     NOW,
@@ -179,7 +179,7 @@ def test_what_settles_is_not_live_until_it_speaks_again(file: File) -> None:
 
     def work(writer: Writer) -> None:
         by_event, by_flush = file.new(writer), file.new(writer)
-        rows = [(row.id, 0, "lost") for row in (by_event, by_flush)]
+        rows = [(row, "lost") for row in (by_event, by_flush)]
         both = {by_event.id, by_flush.id}
         store.settle(writer, rows)
         assert not both & live(writer)
@@ -196,7 +196,20 @@ def test_who_spoke_before_the_settling_was_written_does_not_settle(file: File) -
     def work(writer: Writer) -> None:
         row = file.new(writer)
         store.raise_registers(writer, row.id, Registers(life=NOW))
-        store.settle(writer, [(row.id, NOW - 5, "lost")])
+        as_read = replace(row, registers=Registers(life=NOW - 5))
+        store.settle(writer, [(as_read, "lost")])
+        assert row.id in {one.id for one in store.live(writer)}
+
+    file.write(work)
+
+
+def test_who_ended_before_the_settling_was_written_does_not_settle_as_lost(file: File) -> None:
+    """Its row was read before the end; settled as `lost` it would be listed among the lost for ever."""
+
+    def work(writer: Writer) -> None:
+        row = file.new(writer)
+        store.raise_registers(writer, row.id, Registers(life=NOW, end_s=ServerEnd(NOW + 1, "deleted")))
+        store.settle(writer, [(replace(row, registers=Registers(life=NOW)), "lost")])
         assert row.id in {one.id for one in store.live(writer)}
 
     file.write(work)
@@ -211,7 +224,8 @@ def test_pages_of_the_settled_meet_without_gap_or_repeat(file: File) -> None:
             store.create(writer, row)
             life = NOW - number // 4
             store.raise_registers(writer, row.id, Registers(life=life))
-            store.settle(writer, [(row.id, life, "lost" if number % 2 else "ended")])
+            as_read = replace(row, registers=Registers(life=life))
+            store.settle(writer, [(as_read, "lost" if number % 2 else "ended")])
             expected.append(row.id)
         seen: list[str] = []
         after = None

@@ -6,8 +6,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-_COMMANDS = {
+COMMANDS = {
     "serve": "Start the server.",
+    "sign-in": "Print a link that signs your browser in.",
     "who": "Show who is on duty in a project.",
     "status": "Show whether the server is reached, and who you are there.",
     "project": "List, make, choose, rename and delete projects.",
@@ -25,17 +26,17 @@ class _Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         # The names alone: what is typed wrong is compared with them.
-        names: dict[str, Any] = dict.fromkeys(_COMMANDS)
+        names: dict[str, Any] = dict.fromkeys(COMMANDS)
         self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        return typer.main.get_command(importlib.import_module(f"onduty.cli.{cmd_name}").app)
+        return typer.main.get_command(importlib.import_module(f"onduty.cli.{cmd_name.replace('-', '_')}").app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 # Plain help and messages: rich costs as much as typer itself, and breaks lines that people search for.

@@ -1,17 +1,16 @@
 """Who is on duty as a table: waits first, then who came first; a child under its parent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from onduty.cleaning import clean
 from onduty.cli.terminal import columns, safe, table
-from onduty.cli.words import age_of, why
 from onduty.clock import Instant
+from onduty.ordering import Row, in_order
+from onduty.wording import age_of, why
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-Row = Mapping[str, Any]
 
 _HEADERS = ("STATE", "AGENT", "ROLE", "WHOSE", "MACHINE", "WHAT", "SINCE", "LAST SIGN", "WHY")
 _WRAPS = ("AGENT", "ROLE", "WHOSE", "MACHINE", "WHAT", "WHY")
@@ -40,37 +39,6 @@ def roster(rows: Sequence[Row], me: Mapping[str, Any], project_name: str, now: I
     if columns() < _NARROW:
         return f"{headline}\n\n{table(('', ' '), map(_stacked, drawn), ' ')}"
     return f"{headline}\n\n{table(_HEADERS, drawn, _WRAPS)}"
-
-
-def in_order(rows: Sequence[Row], user_id: str) -> Iterator[tuple[Row, int]]:
-    """Each row once, with its depth under its parents. Never by last activity: a row that works must not move."""
-    waits = [row for row in rows if row["state"] == "waiting"]
-    waits.sort(key=lambda row: (row["user_id"] != user_id, row["because"]["at"], row["session_id"]))
-    rest = [row for row in rows if row["state"] != "waiting"]
-    rest.sort(key=lambda row: (row["connected_at"], row["session_id"]))
-    known = {row["session_id"] for row in rows}
-    children: dict[str, list[Row]] = {}
-    for row in rest:
-        if row.get("parent_session_id") in known:
-            children.setdefault(row["parent_session_id"], []).append(row)
-    seen: set[str] = set()
-    tops = [row for row in rest if row.get("parent_session_id") not in known]
-    # `rest` once more: rows that are one another's parents stand under none, and are shown all the same.
-    for row in [*waits, *tops, *rest]:
-        yield from _with_children(row, 0, children, seen)
-
-
-def _with_children(
-    row: Row, depth: int, children: Mapping[str, list[Row]], seen: set[str]
-) -> Iterator[tuple[Row, int]]:
-    due = [(row, depth)]
-    while due:
-        row, depth = due.pop()
-        if row["session_id"] in seen:
-            continue
-        seen.add(row["session_id"])
-        yield row, depth
-        due += [(child, depth + 1) for child in reversed(children.get(row["session_id"], []))]
 
 
 def _cells(row: Row, depth: int, me: Mapping[str, Any], now: Instant) -> list["Text"]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from onduty.cli.failure import NOT_REACHED, OUR_FAULT, code_of, say
 from onduty.cli.terminal import is_terminal
-from onduty.cli.words import time_of_day
 from onduty.client.api import NotReached, Refused
 from onduty.clock import Instant
+from onduty.wording import time_of_day
 
 EVERY_S = 2.0
 Rows = list[dict[str, Any]]

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from onduty.cleaning import slug
 from onduty.clock import Clock, Instant
 from onduty.errors import RateLimited, Unauthenticated
 from onduty.identity.model import Principal
-from onduty.identity.service import Identity
+from onduty.identity.service import IDLE_MS, Identity
 from onduty.limits import Limits
 
 
@@ -61,10 +61,43 @@ def machine_of(request: Request, caller: Principal, named: str | None = None) ->
     return (slug(header, "Onduty-Machine") if header else "") or named or caller.machine
 
 
+def own_origin(request: Request) -> str:
+    """This server's origin as whoever asks knows it: the public URL, else the loopback address that was asked."""
+    public_url: str | None = request.app.state.rooms.origins.public_url
+    return public_url or f"http://{request.headers['host']}"
+
+
+def cookie_name(request: Request) -> str:
+    """The cookie of a browser session. Over https its prefix has the browser hold it to this very host."""
+    return "__Host-onduty" if is_secure(request) else "onduty"
+
+
+def is_secure(request: Request) -> bool:
+    """Whether people reach this server over https."""
+    return own_origin(request).startswith("https:")
+
+
+def keep_cookie(request: Request, response: Response, value: str) -> None:
+    """Have the browser keep its session for as long again as one may lie idle."""
+    response.set_cookie(
+        cookie_name(request), value, max_age=IDLE_MS // 1000, httponly=True, samesite="lax", secure=is_secure(request)
+    )
+
+
+async def _visitor(request: Request) -> Principal | None:
+    cookie = request.cookies.get(cookie_name(request))
+    if not cookie:
+        return None
+    identity: Identity = request.app.state.identity
+    return await identity.browser(cookie, _now(request))
+
+
 def project_words(request: Request) -> tuple[str | None, str | None]:
     """What a request names as its project, by header and by query; each an id or a name."""
     return request.headers.get("onduty-project"), request.query_params.get("project")
 
 
 Caller = Annotated[Principal, Depends(_caller)]
+Visitor = Annotated[Principal | None, Depends(_visitor)]
+"""Who a browser is signed in as, None for nobody: for pages only, REST takes no cookie."""
 Now = Annotated[Instant, Depends(_now)]

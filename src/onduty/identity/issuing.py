@@ -7,7 +7,7 @@ from onduty.audit.service import About, record
 from onduty.clock import Instant
 from onduty.database.transaction import Writer
 from onduty.errors import Forbidden, Invalid
-from onduty.identity.service import Identity, NewToken, Principal, keep_token, make_token
+from onduty.identity.service import Identity, NewToken, Principal, keep_token, make_token, new_link
 from onduty.projects.service import Projects
 
 
@@ -31,10 +31,7 @@ class Issuing:
 
     async def create(self, principal: Principal, wanted: Wanted, now: Instant) -> NewToken:
         """Store a new token of the caller's. Forbidden for a narrowed or read-only one, or for a project not seen."""
-        if principal.project_ids is not None:
-            raise Forbidden("A token that is narrowed to projects makes no tokens")
-        if principal.read_only:
-            raise Forbidden("This token is read-only")
+        _may_issue(principal, "tokens")
         if wanted.expires_at is not None and wanted.expires_at <= now:
             raise Invalid.at("expires_at", "must lie in the future")
         for project_id in wanted.project_ids or ():
@@ -62,3 +59,15 @@ class Issuing:
         record(
             writer, self.projects.seen_by(made), "token_made", principal, About(made.token_id, made.user_id, made.name)
         )
+
+    async def sign_in_link(self, principal: Principal) -> str:
+        """The secret of a new sign-in link for the caller. Forbidden for a narrowed or read-only token."""
+        _may_issue(principal, "sign-in links")
+        return await self.identity.database.write(lambda writer: new_link(writer, principal.user_id))
+
+
+def _may_issue(principal: Principal, what: str) -> None:
+    if principal.project_ids is not None:
+        raise Forbidden(f"A token that is narrowed to projects makes no {what}")
+    if principal.read_only:
+        raise Forbidden("This token is read-only")

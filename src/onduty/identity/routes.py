@@ -8,7 +8,7 @@ from pydantic import Field
 from onduty.api import Route
 from onduty.cleaning import MACHINE, NAME, ROLE
 from onduty.clock import rfc3339
-from onduty.identity.asking import Caller, Now
+from onduty.identity.asking import Caller, Now, own_origin
 from onduty.identity.issuing import Issuing, Wanted
 from onduty.identity.model import Principal
 from onduty.identity.service import Identity
@@ -52,6 +52,10 @@ class MeAnswer(Answer):
     user_id: Uuid
     name: str
     token: TokenAnswer
+
+
+class SignInLinkAnswer(Answer):
+    url: str = Field(description="Signs a browser in, once, within 15 minutes")
 
 
 class TokenWanted(Body):
@@ -101,3 +105,15 @@ async def get_me(caller: Caller, room: Room) -> Any:
 async def create_token(caller: Caller, now: Now, room: IssuingRoom, body: TokenWanted) -> Any:
     token = await room.create(caller, Wanted(**body.model_dump()), now)
     return {**token_row(token.principal), "token": token.secret}
+
+
+@router.post(
+    "/sign-in-links",
+    status_code=201,
+    operation_id="createSignInLink",
+    summary="Make a link that signs a browser in as you, once, within 15 minutes",
+    response_model=SignInLinkAnswer,
+    responses=refusals(401, 403, 429, 503),
+)
+async def create_sign_in_link(request: Request, caller: Caller, room: IssuingRoom) -> Any:
+    return {"url": f"{own_origin(request)}/sign-in#{await room.sign_in_link(caller)}"}

@@ -12,7 +12,7 @@ from onduty.background import Wake
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Reader, Writer
-from onduty.errors import Invalid, Problem, Unauthenticated
+from onduty.errors import Invalid, Problem, Unauthenticated, Unavailable
 from onduty.identity import store
 from onduty.identity.model import RANDOM_BYTES, Principal, digest, new_secret, new_token, well_formed
 
@@ -188,7 +188,10 @@ class Identity:
         if now - last_seen_at > IDLE_MS or now - created_at > ALL_MS:
             return None
         if now - last_seen_at > _SEEN_EVERY_MS:
-            await self.database.write(lambda writer: store.see_browser_session(writer, key))
+            try:
+                await self.database.write(lambda writer: store.see_browser_session(writer, key))
+            except Unavailable:
+                pass  # Looking on needs nothing written.
         return Principal(token_id="", public_id="", user_id=user_id, name=self.name_of(user_id))
 
     async def sign_out(self, cookie: str) -> None:

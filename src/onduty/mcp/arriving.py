@@ -1,6 +1,6 @@
 """From an MCP request to the session that it belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -103,8 +103,8 @@ class Arriving:
     async def change_project(self, call: Call, project_id: str) -> AgentSession:
         """The client goes on in that project: what was unbound is bound there, any other ends for a child there."""
         self.projects.acting(call.principal, project_id)
-        await self.wires.choose(call.principal, call.machine_id, call.client_name, project_id)
         before = await self.resolution.existing(self.claim(call), call.now)
+        await self.wires.choose(call.principal, call.machine_id, call.client_name, project_id)
         call = replace(call, asked=project_id)
         if before is None or before.project_id == project_id or end_of(before.registers) is not None:
             return await self.must(call)
@@ -121,11 +121,12 @@ class Arriving:
         self.sessions.acts_as(call.principal, session)
         return await self.sessions.finish(session.id, "end_session")
 
-    async def hang_up(self, wire: Wire) -> None:
-        """The client deletes its wire id: its session ends too if nothing else speaks for it."""
+    async def hang_up(self, wire: Wire, is_held_beside: Callable[[str, Wire], bool]) -> None:
+        """The client deletes its wire id: its session ends too if nothing else, no stream either, speaks for it."""
         session_id = wire.session_id or wire.held
         session = self.sessions.registry.sessions.get(session_id or "")
-        if session is not None and await self._is_alone(wire, session):
+        alone = session is not None and not is_held_beside(session.id, wire)
+        if session is not None and alone and await self._is_alone(wire, session):
             await self.sessions.finish(session.id, "exit")
         await self.wires.retire(wire)
 

@@ -15,7 +15,7 @@ from onduty.answers import Headers, Message, Receive, Scope, Send, answer, read_
 from onduty.background import Background
 from onduty.cleaning import NAME, REF, VERSION, clean, slug, text
 from onduty.clock import Clock
-from onduty.errors import MethodNotAllowed, NotFound, RateLimited, TooLarge
+from onduty.errors import MethodNotAllowed, NotAcceptable, NotFound, RateLimited, TooLarge
 from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving, Call
@@ -113,13 +113,14 @@ class Layer:
 
     async def _get(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send, call: Call) -> None:
         if b"text/event-stream" not in headers.get(b"accept", b""):
-            raise MethodNotAllowed(("POST", "DELETE"))
+            raise NotAcceptable
         await self.streams.get(receive, send, call)
 
     async def _delete(self, send: Send, call: Call) -> None:
         if call.wire is None:
             raise NotFound("There is no such session")
-        await self.arriving.hang_up(call.wire)
+        await self.arriving.hang_up(call.wire, self.streams.presence.is_held_beside)
+        self.streams.presence.leave(call.wire)
         await answer(send, 204, ())
 
 

@@ -54,15 +54,16 @@ def _manager(arriving: Arriving) -> Any:
 def is_sound_listen(message: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Whether it is a `subscriptions/listen` that the SDK would take: its envelope, its headers, its parameters."""
     from mcp.shared.inbound import InboundModernRoute, classify_inbound_request, find_duplicated_routing_header
-    from mcp_types import SubscriptionsListenRequestParams
+    from mcp_types import JSONRPCRequest, SubscriptionsListenRequestParams
     from pydantic import ValidationError
 
     told = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
-    if find_duplicated_routing_header(told) is not None or not isinstance(message.get("id"), int | str):
+    if find_duplicated_routing_header(told) is not None:
         return False
     if not isinstance(classify_inbound_request(message, headers=dict(told)), InboundModernRoute):
         return False
     try:
+        JSONRPCRequest.model_validate(message)
         SubscriptionsListenRequestParams.model_validate(message["params"])
     except ValidationError:
         return False

@@ -68,12 +68,13 @@ class Streams:
         """Hold the session of the stream's client; whether it was the server that left."""
         records = self.arriving.may_record(call)
         claim = (lambda: self.arriving.claim(call)) if records else None
+        client = call.wire or call
 
         def allowed() -> bool:
             now = self.presence.clock.now()
             return self.arriving.may_listen(call, now) and self.arriving.may_record(call) == records
 
-        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), allowed)
+        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), client, allowed)
 
 
 def _gone(receive: Receive) -> Callable[[], Awaitable[None]]:

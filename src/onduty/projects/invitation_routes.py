@@ -9,7 +9,7 @@ from onduty.api import Route
 from onduty.cleaning import NAME, REF
 from onduty.clock import Instant, rfc3339
 from onduty.errors import RateLimited
-from onduty.identity.asking import Caller, address_of
+from onduty.identity.asking import Caller, address_of, own_origin
 from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.paging import Paged, listed, page
@@ -94,7 +94,7 @@ async def list_invitations(caller: Caller, room: Room, id: Uuid, asked: Paged) -
 )
 async def create_invitation(request: Request, caller: Caller, room: Room, id: Uuid, body: NewInvitation) -> Any:
     invitation, secret = await room.invite(caller, id, body.role)
-    return {**_row(invitation), "url": f"{_own_origin(request)}/join#{secret}"}
+    return {**_row(invitation), "url": f"{own_origin(request)}/join#{secret}"}
 
 
 @router.delete(
@@ -133,9 +133,3 @@ async def accept_invitation(request: Request, room: Room, body: Accepted) -> Any
 def _joining(request: Request, authorization: str, now: Instant) -> Principal:
     identity: Identity = request.app.state.identity
     return identity.authenticate(authorization.encode("latin-1"), now, address_of(request))
-
-
-def _own_origin(request: Request) -> str:
-    """This server's origin as whoever asks knows it: the public URL, else the loopback address that was asked."""
-    public_url: str | None = request.app.state.rooms.origins.public_url
-    return public_url or f"http://{request.headers['host']}"

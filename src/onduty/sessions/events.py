@@ -1,5 +1,6 @@
 """Events of agents, as `POST /agent-events` brings them: each stored once, folded, and answered in the order given."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -61,6 +62,8 @@ class Events:
     database: Database
     registry: Registry
     projects: Projects
+    # How many events there were since the start, by kind and status.
+    counted: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     async def record(self, principal: Principal, batch: Batch) -> list[Result]:
         """Store and fold a batch; what is accepted is durable when this returns.
@@ -81,6 +84,8 @@ class Events:
             session = self.registry.adopt(row)
             for key in forgettable(session.registers):
                 del session.registers.tools[key]
+        kinds = (told.kind for told in batch.events)
+        self.counted.update((kind, result.status) for kind, result in zip(kinds, done.results, strict=True))
         return done.results
 
 
@@ -135,10 +140,10 @@ class _Work:
         for told in fresh.values():
             words |= told.words
         before = stored(self.writer, session_id).registers
-        was_ended = end_of(before) is not None
+        was_ended, is_news = end_of(before) is not None, delta.life >= before.life
         join(before, delta)
-        if not was_ended or end_of(before) is None:
-            # A late event of an ended session changes nothing shown.
+        # What comes late, from a spool or after the end, tells nothing that is newer than what is known.
+        if is_news and not (was_ended and end_of(before) is not None):
             store.set_words(self.writer, session_id, {**words, "token_id": self.principal.token_id})
         store.add_events(self.writer, session_id, events, self.writer.now // DAY_MS)
         store.raise_registers(self.writer, session_id, delta)

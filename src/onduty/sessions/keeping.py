@@ -1,7 +1,7 @@
 """What keeps memory and the database together: loading at start, writing behind, knowing when we listened, settling."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from onduty.background import Wake
@@ -11,7 +11,7 @@ from onduty.database.transaction import Writer
 from onduty.errors import Problem
 from onduty.sessions import store
 from onduty.sessions.fold import leave_future
-from onduty.sessions.model import AgentSession, Gaps, judge, known
+from onduty.sessions.model import AgentSession, Gaps, State, judge, known
 from onduty.sessions.registry import KEPT_MS, Registry
 
 FLUSH_SECONDS: Final = 0.5
@@ -39,7 +39,7 @@ class Keeping:
 
         def work(writer: Writer) -> tuple[list[AgentSession], Gaps]:
             until = store.listened_until(writer)
-            gaps = Gaps(tuple(store.gaps(writer)))
+            gaps = Gaps.of(store.gaps(writer))
             if until is not None and writer.now - until > _LATE_MS:
                 store.add_gap(writer, until, writer.now)
                 gaps = gaps.with_span(until, writer.now)
@@ -103,6 +103,7 @@ class Keeping:
             _log.warning("a gap in listening cannot be written: %s", problem.message)
 
     async def _leave_future(self, now: Instant) -> None:
+        self.registry.gaps = self.registry.gaps.before(now)
         changed = [s for s in self.registry.sessions.values() if leave_future(s.registers, now)]
         if not changed:
             return
@@ -142,18 +143,26 @@ class Keeping:
         leaving = [s for s in self.registry.sessions.values() if self._may_leave(s, now)][:_SETTLED_AT_ONCE]
         if not leaving:
             return 0
-        seen = {s.id: s.registers.life for s in leaving}
-        rows = [(s.id, s.registers.life, judge(s, now, self.registry.gaps).state) for s in leaving]
+        seen = {s.id: _heard(s) for s in leaving}
+        rows = [(replace(s, registers=replace(s.registers)), self._settled_state(s, now)) for s in leaving]
         await self.database.write(lambda writer: store.settle(writer, rows))
         for session in leaving:
-            # One that spoke meanwhile is live again: whatever it said writes that, too.
-            if session.registers.life == seen[session.id] and session.id not in self.registry.dirty:
+            # One that was heard of meanwhile is live again: whatever it said writes that, too.
+            if _heard(session) == seen[session.id] and session.id not in self.registry.dirty:
                 self.registry.drop(session)
         return len(leaving)
 
     def _may_leave(self, session: AgentSession, now: Instant) -> bool:
-        heard = max(session.registers.life, session.registers.end_s.at, session.connected_at)
-        if now - heard <= KEPT_MS or session.id in self.registry.dirty or not known(session.registers):
+        if now - _heard(session) <= KEPT_MS or session.id in self.registry.dirty or session.lease_until > now:
             return False
-        verdict = judge(session, now, self.registry.gaps)
-        return verdict.state in ("lost", "ended") and not verdict.connected
+        return self._settled_state(session, now) in ("lost", "ended")
+
+    def _settled_state(self, session: AgentSession, now: Instant) -> State:
+        # One of which only ends are known is not shown, and no more than its end is to be kept of it.
+        return judge(session, now, self.registry.gaps).state if known(session.registers) else "ended"
+
+
+def _heard(session: AgentSession) -> Instant:
+    """When anything was last heard of the session, its ends included."""
+    registers = session.registers
+    return max(registers.life, registers.end_s.at, registers.end_c.at, session.connected_at)

@@ -4,9 +4,10 @@ import base64
 import binascii
 import hashlib
 import heapq
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -72,9 +73,13 @@ def query_of(project_id: str | None, active: bool, state: str | None, limit: int
     return Query(query.project_id, active, query.states, query.limit, _after(cursor, query.scope))
 
 
+# A database's whole number is the most that a cursor of ours holds.
+_Cursor = tuple[str, Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)], str]
+
+
 def _after(cursor: str, scope: str) -> tuple[Instant, str]:
     try:
-        found = msgspec.json.decode(base64.b64decode(cursor, altchars=b"-_", validate=True), type=tuple[str, int, str])
+        found = msgspec.json.decode(base64.b64decode(cursor, altchars=b"-_", validate=True), type=_Cursor)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
         found = ("", 0, "")
     if found[0] != scope:
@@ -124,13 +129,12 @@ def page(found: Iterable[AgentSession], query: Query, registry: Registry, now: I
     return assemble(rows, cursor_after(query, rows[-1]) if more else None)
 
 
-def assemble(rows: Sequence[Rendered], next_cursor: str | None) -> Listing:
+def assemble(rows: Sequence[Rendered], next_cursor: str | None = None) -> Listing:
     """The answer's body; its tag is a hash over the rows' own, so equal rows have an equal tag on every process."""
     tail = b"]}" if next_cursor is None else b'],"next_cursor":' + encode(next_cursor) + b"}"
     body = b'{"sessions":[' + b",".join([row.row for row in rows]) + tail
     tag = hashlib.blake2b(b"".join([row.digest for row in rows]) + tail, digest_size=16).hexdigest()
-    until = min((row.until for row in rows if row.until is not None), default=None)
-    return Listing(body, f'"{tag}"'.encode(), next_cursor, until)
+    return Listing(body, f'"{tag}"'.encode(), next_cursor)
 
 
 @dataclass(slots=True)
@@ -139,9 +143,13 @@ class ActiveView:
 
     registry: Registry
     rows: dict[str, Rendered] = field(default_factory=dict)
+    # The same rows in the order of the list.
+    ordered: list[Rendered] = field(default_factory=list)
     # Hidden by another session (design.md 2.4 rung 5), and until when that surely stays so.
     hidden: dict[str, Instant | None] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    # Not later than the first instant at which any of them may read otherwise.
+    due: Instant | None = None
     listing: Listing | None = None
 
     def touch(self, session: AgentSession) -> None:
@@ -156,18 +164,19 @@ class ActiveView:
         return listing
 
     def _made(self, now: Instant) -> Listing:
-        untils = [*((i, row.until) for i, row in self.rows.items()), *self.hidden.items()]
-        self.touched.update(i for i, until in untils if until is not None and now >= until)
+        if self.due is not None and now >= self.due:
+            untils = [*((i, row.until) for i, row in self.rows.items()), *self.hidden.items()]
+            self.touched.update(i for i, until in untils if until is not None and now >= until)
+            self.due = min((until for i, until in untils if until is not None and i not in self.touched), default=None)
         for session_id in self.touched:
             self._place(session_id, now)
         self.touched.clear()
-        listing = assemble(sorted(self.rows.values()), None)
-        untils_hidden = [until for until in self.hidden.values() if until is not None]
-        return listing._replace(until=min([*untils_hidden, *filter(None, [listing.until])], default=None))
+        return assemble(self.ordered)._replace(until=self.due)
 
     def _place(self, session_id: str, now: Instant) -> None:
-        self.rows.pop(session_id, None)
         self.hidden.pop(session_id, None)
+        if row := self.rows.pop(session_id, None):
+            del self.ordered[bisect_left(self.ordered, row)]
         session = self.registry.sessions.get(session_id)
         if session is None:
             return
@@ -176,6 +185,10 @@ class ActiveView:
             return
         shown, until = self.registry.shown(session, now)
         if shown:
-            self.rows[session_id] = render(session, verdict, now)
+            row = self.rows[session_id] = render(session, verdict, now)
+            insort(self.ordered, row)
+            until = row.until
         elif known(session.registers):
             self.hidden[session_id] = until
+        if until is not None:
+            self.due = until if self.due is None else min(self.due, until)

@@ -6,6 +6,7 @@ All instants and spans are whole milliseconds on the server's line. Limits are i
 import re
 import zlib
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple
@@ -59,6 +60,18 @@ class Gaps:
         self._starts = [began for began, _ in spans]
         self._lost = [0, *accumulate(ended - began for began, ended in spans)]
 
+    @classmethod
+    def of(cls, spans: Iterable[tuple[Instant, Instant]]) -> "Gaps":
+        """These spans, which may touch or overlap."""
+        gaps = cls()
+        for began, ended in spans:
+            gaps = gaps.with_span(began, ended)
+        return gaps
+
+    def before(self, now: Instant) -> "Gaps":
+        """Without what lies after `now`: the clock was put back, and what is to come will be listened to."""
+        return Gaps(tuple((began, min(ended, now)) for began, ended in self.spans if began < now))
+
     def missed(self, until: Instant) -> int:
         """Milliseconds before `until` in which the server did not listen."""
         index = bisect_right(self._starts, until)
@@ -68,6 +81,8 @@ class Gaps:
 
     def silence(self, since: Instant, now: Instant) -> int:
         """Milliseconds from `since` to `now` in which the server listened; the future counts as 0."""
+        if not self.spans:
+            return max(0, now - since)
         return max(0, now - since - (self.missed(now) - self.missed(since)))
 
     def with_span(self, began: Instant, ended: Instant) -> "Gaps":
@@ -130,8 +145,7 @@ class End(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(NamedTuple):
     """Why a state is shown: facts with instants, never ages."""
 
     signal: Signal
@@ -161,6 +175,8 @@ def known(registers: Registers) -> bool:
 def end_of(registers: Registers) -> End | None:
     """The end in force (design.md 2.2 rule 3), the later one where both sides ended it, or None."""
     client, server = registers.end_c, registers.end_s
+    if not client.at and not server.at:
+        return None
     ends = []
     if client.at and not (registers.reopen_c > client.stamp or registers.reopen_s > client.at):
         ends.append(End(client.at, client.reason))
@@ -190,6 +206,8 @@ def open_tools(registers: Registers) -> list[tuple[str, Tool]]:
 def waits(registers: Registers, tool_open: bool) -> bool:
     """Whether it waits for a person (design.md 2.2 rule 6)."""
     stamp, _, tool_id, _ = registers.wait
+    if not stamp:
+        return False
     passed = (registers.turn_end, registers.fresh, registers.end_c.stamp, registers.prompt, registers.answered)
     if stamp <= max(passed):
         return False

@@ -26,13 +26,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then."""
+    """One open stream. `claim` is asked anew at each ping, since a tool call or a hook may have told more by then.
+
+    `before` is the session that it held last, though it may have let go of it; `client` is whose stream it is.
+    """
 
     claim: Callable[[], Claim] | None
+    client: object = None
     allowed: Callable[[], bool] = lambda: True
     session: AgentSession | None = None
-    # What it held last: once that has ended, only a tool call goes on from there.
-    last: AgentSession | None = None
+    before: AgentSession | None = None
+    is_over: bool = False
     timeout: asyncio.Timeout | None = None
 
 
@@ -51,25 +55,24 @@ class Presence:
         claim: Callable[[], Claim] | None,
         gone: Gone,
         ping: Pinging,
+        client: object = None,
         allowed: Callable[[], bool] = lambda: True,
     ) -> bool:
-        """Hold a session for as long as the client stays: until `gone` returns (False) or the server leaves (True).
+        """Hold a session for as long as the client stays: until `gone` returns (False) or the server ends it (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
-        claim nothing is held: the stream is open and no more. Once it is not `allowed` any longer the server leaves it.
+        claim nothing is held: the stream is open and no more. Once it is not `allowed` any longer the server ends it.
         """
-        stream = Stream(claim, allowed)
+        stream = Stream(claim, client, allowed, is_over=self.closing or not allowed())
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
-            while not self.closing:
-                if not allowed():
-                    return True
+            while not stream.is_over:
                 if await self._gone_within(stream, wait, gone):
                     return False
                 if not allowed():
                     return True
-                if not self.closing:
+                if not stream.is_over:
                     await self._renew(stream)
                     await ping(stream.session)
                     wait = PING_SECONDS
@@ -93,15 +96,15 @@ class Presence:
             return
         now = self.clock.now()
         try:
-            session = await self.resolution.of_stream(stream.claim(), now, stream.last)
+            session = await self.resolution.of_stream(stream.claim(), now, stream.before)
         except Problem as problem:
             _log.warning("a presence stream holds nothing: %s", problem.message)
             return
         if session is not stream.session:
             self._let_go(stream)
             stream.session = session
-            stream.last = session or stream.last
             if session is not None:
+                stream.before = session
                 self.held[session.id] += 1
         if session is not None:
             self.registry.lease(session, now, now + LEASE_MS)
@@ -116,19 +119,26 @@ class Presence:
             if not self.closing:
                 self.registry.release(session, self.clock.now())
 
-    def close(self) -> None:
-        """The server leaves: every stream ends now."""
-        self.closing = True
-        for stream in list(self.streams):
-            _awake(stream)
+    def is_held_beside(self, session_id: str, client: object) -> bool:
+        """Whether the stream of somebody other than this client holds the session."""
+        holding = (s for s in self.streams if s.session is not None and s.session.id == session_id)
+        return any(s.client is not client and not s.is_over for s in holding)
+
+    def leave(self, client: object) -> None:
+        """This client has hung up: its streams end now."""
+        self._end([stream for stream in self.streams if stream.client is client])
 
     def look_again(self) -> None:
         """Somebody may do less than before: streams that are not allowed any longer end now."""
-        for stream in list(self.streams):
-            if not stream.allowed():
-                _awake(stream)
+        self._end([stream for stream in self.streams if not stream.allowed()])
 
+    def close(self) -> None:
+        """The server leaves: every stream ends now."""
+        self.closing = True
+        self._end(list(self.streams))
 
-def _awake(stream: Stream) -> None:
-    if stream.timeout is not None:
-        stream.timeout.reschedule(0)
+    def _end(self, streams: list[Stream]) -> None:
+        for stream in streams:
+            stream.is_over = True
+            if stream.timeout is not None:
+                stream.timeout.reschedule(0)

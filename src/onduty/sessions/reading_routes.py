@@ -49,10 +49,8 @@ class Asked(BaseModel):
 Parameters = Annotated[Asked, Query()]
 
 
-def matches(if_none_match: str | None, etag: bytes) -> bool:
+def matches(if_none_match: str, etag: bytes) -> bool:
     """Whether one of these tags is the answer's (RFC 9110, 13.1.2: compared weakly)."""
-    if if_none_match is None:
-        return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
     return "*" in tags or etag.decode() in tags
 
@@ -61,7 +59,7 @@ def _response(request: Request, listing: Listing) -> Response:
     headers = {**CACHING, "ETag": listing.etag.decode()}
     if listing.next_cursor is not None:
         headers["Link"] = f'<{_next(request, listing.next_cursor)}>; rel="next"'
-    if matches(request.headers.get("if-none-match"), listing.etag):
+    if matches(", ".join(request.headers.getlist("if-none-match")), listing.etag):
         return Response(status_code=304, headers=headers)
     return Response(listing.body, media_type="application/json", headers=headers)
 

@@ -12,7 +12,7 @@ from onduty.errors import Ended, Forbidden, NotFound, Problem
 from onduty.identity.service import Principal
 from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
-from onduty.sessions.fold import called
+from onduty.sessions.fold import Registers, called
 from onduty.sessions.model import AgentSession, end_of, is_told_by_client
 from onduty.sessions.registry import Registry, fits, implicit_key_of
 from onduty.sessions.service import NO_SESSION, Sessions, end, new_session, raise_to, stored
@@ -64,18 +64,23 @@ class Resolution:
     async def of_stream(self, claim: Claim, now: Instant, held: AgentSession | None) -> AgentSession | None:
         """The session that an open presence stream holds; made where there is none. It is no sign of life.
 
-        None where the wire id's own, or the one that it `held`, has ended: only a tool call goes on from there.
+        None where the client's own, or the one that it `held`, has ended: only a tool call goes on from there.
         """
         try:
             found, parent, claim = await self._found(claim, now)
         except Problem:
             return None
-        if found is None and (parent is not None or (held is not None and end_of(held.registers) is not None)):
+        if found is not None and found.id in self.registry.sessions:
+            return found
+        if found is not None:
+            settled = found
+            return self.registry.adopt(await self.database.write(lambda writer: raise_to(writer, settled, Registers())))
+        has_ended = parent is not None and claim.named is None
+        if has_ended or (held is not None and end_of(held.registers) is not None):
             return None
-        if found is None or found.id not in self.registry.sessions:
-            found = await self.database.write(lambda writer: self._make(writer, claim, parent, calls=False))
-            return self.registry.adopt(found)
-        return found
+        return self.registry.adopt(
+            await self.database.write(lambda writer: self._make(writer, claim, parent, calls=False))
+        )
 
     async def existing(self, claim: Claim, now: Instant) -> AgentSession | None:
         """The session of a request, without making or renewing one."""
@@ -91,15 +96,17 @@ class Resolution:
                 return named, None, claim
             # A child process inherits the variable that names its parent's session.
             parent = named.id
-        if (known := await self._by_own_id(claim)) is not None:
+        known = await self._by_own_id(claim)
+        if known is not None and end_of(known.registers) is None:
             return known, None, claim
+        if claim.aliases:
+            # Nobody knows the id yet, or its session has ended and the client goes on in a child.
+            return None, parent or (None if known is None else known.id), claim
         if claim.pointed is not None and claim.named is None:
             pointed = await self._read(claim.pointed)
             if pointed is not None and end_of(pointed.registers) is None and pointed.project_id == claim.project_id:
                 return pointed, None, claim
             parent = parent or claim.pointed
-        if claim.aliases:
-            return None, parent, claim
         beside = self.registry.on_duty_in((claim.principal.token_id, claim.machine_id, claim.project_id), now)
         fitting = [session for session in beside if fits(session, claim.origin) and session.id != parent]
         if len(fitting) == 1 and parent is None:
@@ -119,17 +126,34 @@ class Resolution:
         return session
 
     async def _by_own_id(self, claim: Claim) -> AgentSession | None:
-        """Rung 2: a thread id, or a tool-use id that a hook announced."""
-        user_id = claim.principal.user_id
+        """Rung 2: a thread id, or a tool-use id that a hook announced. An ended one only where nothing alive fits."""
+        user_id, ended = claim.principal.user_id, None
         for alias in claim.aliases:
             owner = await self._owner((user_id, claim.machine_id, claim.project_id, alias))
             session = None if owner is None else await self._read(owner)
+            session = None if session is None else self._gone_on(session)
             if session is not None and end_of(session.registers) is None:
                 return session
+            ended = ended or session
         if claim.tool_use_id is None:
-            return None
+            return ended
         mine = (s for s in self.registry.of_project(claim.project_id) if s.user_id == user_id)
-        return next((s for s in mine if claim.tool_use_id in s.registers.tools and not end_of(s.registers)), None)
+        open_here = (s for s in mine if claim.tool_use_id in s.registers.tools and not end_of(s.registers))
+        return next(open_here, ended)
+
+    def _gone_on(self, session: AgentSession) -> AgentSession:
+        """The session itself or, where it has ended, the child in which its client went on, or that one's, and so on.
+
+        An alias of the ended one goes on meaning that, for the events of it that are still to come.
+        """
+        while (end := end_of(session.registers)) is not None:
+            beside = self.registry.of_project(session.project_id)
+            children = [s for s in beside if s.parent_session_id == session.id and s.connected_at >= end.at]
+            heirs = [s for s in children if s.told_apart and s.caller_origin == session.caller_origin]
+            if not heirs:
+                break
+            session = max(heirs, key=lambda heir: heir.id)
+        return session
 
     async def _owner(self, key: tuple[str, str, str | None, str]) -> str | None:
         """Whom an alias means. Once it means a session it goes on doing so, so the answer may be kept."""
@@ -187,7 +211,7 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     session = new_session(claim.principal, claim.project_id, claim.machine_id, writer.now, words)
     session.told_apart = bool(claim.aliases)
     session.implicit_key = None if session.told_apart else _key(claim)
-    found = None if session.implicit_key is None else store.by_implicit_key(writer, session.implicit_key)
+    found = _known_here(writer, claim) if session.told_apart else store.by_implicit_key(writer, _key(claim))
     if found is None:
         store.create(writer, session)
         for alias in claim.aliases:
@@ -195,6 +219,13 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     else:
         session = stored(writer, found)
     return raise_to(writer, session, called(writer.now)) if calls else stored(writer, session.id)
+
+
+def _known_here(writer: Writer, claim: Claim) -> str | None:
+    """The session of the client's own id, if another call or an event has just made it."""
+    place = (claim.principal.user_id, claim.machine_id, claim.project_id)
+    owners = [store.alias_owner(writer, *place, alias) for alias in claim.aliases]
+    return next((i for i in owners if i is not None and end_of(stored(writer, i).registers) is None), None)
 
 
 def _new_words(session: AgentSession, claim: Claim) -> dict[str, str | None]:

@@ -1,13 +1,18 @@
 """A session as it is answered: the contract's fields first, then what we add."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
 
-from onduty.clock import Instant, rfc3339
+from onduty.clock import Instant
+from onduty.clock import rfc3339 as rfc3339_of
 from onduty.sessions.model import AgentSession, Because, Verdict, end_of
 
 _ENCODER = msgspec.json.Encoder()
+
+# A row says the same instants again and again: when it connected, and what it last did in two places.
+rfc3339 = lru_cache(maxsize=16_384)(rfc3339_of)
 
 
 class Rendered(NamedTuple):

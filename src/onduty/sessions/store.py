@@ -277,11 +277,16 @@ def add_events(writer: Writer, session_id: str, events: Sequence[Event], receive
     writer.connection.execute(insert(agent_events), rows)
 
 
-def settle(writer: Writer, settled: Sequence[tuple[str, Instant, str]]) -> None:
-    """Mark sessions (id, last activity, `lost` or `ended`) as out of memory; not one that spoke since."""
-    unheard = update(agent_sessions).where(_ID, _T.life == bindparam("at"))
+def settle(writer: Writer, settled: Sequence[tuple[AgentSession, str]]) -> None:
+    """Mark sessions that are `lost` or `ended` as out of memory; not one that was heard of or ended since."""
+    as_seen = (_T.life == bindparam("at"), _T.end_c_at == bindparam("end_c"), _T.end_s_at == bindparam("end_s"))
+    unheard = update(agent_sessions).where(_ID, *as_seen)
     statement = unheard.values(settled_at=bindparam("at"), settled_state=bindparam("state"))
-    rows = [{"session_id": i, "at": at, "state": state} for i, at, state in settled]
+    rows = [
+        {"session_id": s.id, "at": r.life, "end_c": r.end_c.at, "end_s": r.end_s.at, "state": state}
+        for s, state in settled
+        for r in [s.registers]
+    ]
     if rows:
         writer.connection.execute(statement, rows)
 

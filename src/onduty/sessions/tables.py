@@ -57,7 +57,7 @@ agent_sessions = Table(
     _number("fresh"),
     _number("wait_stamp"),
     _number("wait_at"),
-    _word("wait_tool_id", 200),
+    _word("wait_tool_id", 207),
     _word("wait_tool", 120),
     _number("unwait"),
     _number("answered"),

@@ -89,7 +89,7 @@ def upgrade() -> None:
         sa.Column("fresh", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_stamp", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_at", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column("wait_tool_id", sa.String(length=200), server_default="", nullable=False),
+        sa.Column("wait_tool_id", sa.String(length=207), server_default="", nullable=False),
         sa.Column("wait_tool", sa.String(length=120), server_default="", nullable=False),
         sa.Column("unwait", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("answered", sa.BigInteger(), server_default="0", nullable=False),

@@ -6,7 +6,20 @@ from typing import Any
 
 from onduty.clock import Instant, parse_rfc3339
 
+_CLIENTS = {
+    "claude-code": "Claude Code",
+    "codex": "Codex",
+    "copilot-cli": "Copilot CLI",
+    "cursor": "Cursor",
+    "gemini-cli": "Gemini CLI",
+    "opencode": "opencode",
+}
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+def client_name(origin: str | None) -> str:
+    """A client as its makers write it; one that we do not know as it calls itself."""
+    return _CLIENTS.get(origin or "", origin or "Unknown client")
 
 
 def age(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
@@ -25,28 +38,40 @@ def age(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
     return f"{passed // _HOUR} h" + (f" {minutes} min" if minutes else "")
 
 
-def age_of(time: str, now: Instant) -> str:
+def age_of(time: str, now: Instant, zone: tzinfo | None = None) -> str:
     """The age of an RFC 3339 time."""
-    return age(parse_rfc3339(time), now)
+    return age(parse_rfc3339(time), now, zone)
 
 
-def time_of_day(now: Instant) -> str:
+def ago_of(time: str, now: Instant, zone: tzinfo | None = None) -> str:
+    """The same as a point in time: `41 s ago`, `yesterday, 18:40`."""
+    return _ago(age_of(time, now, zone))
+
+
+def time_of_day(now: Instant, zone: tzinfo | None = None) -> str:
     """The instant in the reader's zone, with seconds."""
-    return f"{datetime.fromtimestamp(now / 1000, UTC).astimezone():%H:%M:%S}"
+    return f"{datetime.fromtimestamp(now / 1000, UTC).astimezone(zone):%H:%M:%S}"
 
 
-def why(row: Mapping[str, Any], now: Instant) -> str:
+def sentence(row: Mapping[str, Any], now: Instant, zone: tzinfo | None = None) -> str:
+    """The reason as it stands alone: with a capital, unless it begins with a tool's own name."""
+    words = why(row, now, zone)
+    tool = row["because"].get("tool")
+    return words if tool and words.startswith(tool) else words[:1].upper() + words[1:]
+
+
+def why(row: Mapping[str, Any], now: Instant, zone: tzinfo | None = None) -> str:
     """The reason for a row's state, made from its facts."""
     because = row["because"]
     if silent_since := because.get("silent_since"):
-        return _silent(because, age_of(silent_since, now))
-    since = age_of(because["at"], now)
+        return _silent(because, age_of(silent_since, now, zone))
+    since = age_of(because["at"], now, zone)
     tool = because.get("tool") or "a tool"
     match because["signal"]:
         case "wait":
-            return f"{_wait(because)} ({since})"
+            return f"{wait_words(because)} ({since})"
         case "tool":
-            return f"{tool} running {_span(age_of(because.get('tool_since') or because['at'], now))}"
+            return f"{tool} running {_span(age_of(because.get('tool_since') or because['at'], now, zone))}"
         case "subagent":
             return f"sub-agent running {_span(since)}"
         case "turn":
@@ -63,7 +88,7 @@ def why(row: Mapping[str, Any], now: Instant) -> str:
 
 def _silent(because: Mapping[str, Any], silence: str) -> str:
     still = {
-        "wait": f"still {_wait(because)}",
+        "wait": f"still {wait_words(because)}",
         "tool": f"{because.get('tool') or 'a tool'} still running",
         "subagent": "sub-agent still running",
         "turn": "turn still open",
@@ -71,7 +96,8 @@ def _silent(because: Mapping[str, Any], silence: str) -> str:
     return f"no sign of life {_span(silence)}, {still}"
 
 
-def _wait(because: Mapping[str, Any]) -> str:
+def wait_words(because: Mapping[str, Any]) -> str:
+    """What a waiting session waits for."""
     waits_for = because.get("waits_for") or "answer"
     return "waits for an answer" if waits_for == "answer" else f"asks to use {waits_for}"
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from onduty.cli.words import age, why
 from onduty.clock import parse_rfc3339, rfc3339
+from onduty.wording import age, ago_of, client_name, sentence, why
 
 NOW = parse_rfc3339("2026-11-24T08:07:00Z")
 EAST = timezone(timedelta(hours=3))
@@ -77,3 +77,25 @@ def at(passed: int) -> str:
 )
 def test_reasons(given: dict[str, Any], words: str) -> None:
     assert why(given, NOW) == words
+
+
+def test_a_sentence_stands_alone() -> None:
+    assert sentence(row("idle", signal="none"), NOW) == "No turn open"
+    assert sentence(row("working", signal="turn"), NOW) == "Turn open for 6 min"
+    # A tool's name is not ours to change.
+    named = row("working", signal="tool", tool="mcp__db__query", tool_since=at(7 * MIN))
+    assert sentence(named, NOW) == "mcp__db__query running for 7 min"
+
+
+def test_times_of_day_are_the_reader_s() -> None:
+    assert ago_of(at(41 * S), NOW, EAST) == "41 s ago"
+    assert ago_of(at(24 * H), NOW, EAST) == "yesterday, 11:07"
+    assert ago_of(at(24 * H), NOW, UTC) == "yesterday, 08:07"
+    stream = row("idle", signal="stream", at=at(24 * H))
+    assert sentence(stream, NOW, EAST) == "Connected since yesterday, 11:07, no turn open"
+
+
+def test_a_client_is_called_as_its_makers_write_it() -> None:
+    assert client_name("claude-code") == "Claude Code"
+    assert client_name("refund-bot") == "refund-bot"
+    assert client_name(None) == "Unknown client"

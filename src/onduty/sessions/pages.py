@@ -1,0 +1,97 @@
+"""The page that people leave open: who is on duty in a project, and the part of it that is fetched again."""
+
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+
+from onduty.clock import Instant, parse_rfc3339
+from onduty.errors import Unauthenticated
+from onduty.identity.asking import Now, Visitor, cookie_name, keep_cookie, own_origin
+from onduty.identity.service import Identity, Principal
+from onduty.projects.service import Project, Projects
+from onduty.sessions.listing import query_of
+from onduty.sessions.model import ON_DUTY
+from onduty.sessions.reading import Reading
+from onduty.sessions.roster import DAY_MS, Eye, roster
+from onduty.shapes import Uuid
+from onduty.web.layout import PageRoute, page
+from onduty.wording import ago_of
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_ON_DUTY: Final = ",".join(sorted(ON_DUTY))
+_LOST_SHOWN: Final = 200
+_ZONE_COOKIE: Final = "onduty-zone"
+
+
+@router.get("/")
+async def show(request: Request, now: Now, visitor: Visitor, project: Uuid | None = None) -> Response:
+    if visitor is None:
+        return page("sign_in.html", problem=None)
+    projects: Projects = request.app.state.projects
+    seen = projects.visible(visitor)
+    if project is None and not seen:
+        answer: Response = page("no_project.html", me=visitor.name)
+    else:
+        chosen = seen[0] if project is None else projects.project(visitor, project)
+        words = await _words(request, visitor, chosen, now)
+        answer = page("on_duty.html", me=visitor.name, projects=seen, **words)
+    return _kept(request, answer)
+
+
+@router.get("/on-duty/{project}")
+async def show_part(request: Request, now: Now, visitor: Visitor, project: Uuid) -> Response:
+    if visitor is None:
+        raise Unauthenticated("You are signed out")
+    projects: Projects = request.app.state.projects
+    words = await _words(request, visitor, projects.project(visitor, project), now)
+    return _kept(request, page("roster.html", **words))
+
+
+def _kept(request: Request, answer: Response) -> Response:
+    """The answer, which has the browser keep its session for as long as somebody looks."""
+    keep_cookie(request, answer, request.cookies[cookie_name(request)])
+    return answer
+
+
+async def _words(request: Request, visitor: Principal, project: Project, now: Instant) -> dict[str, Any]:
+    reading: Reading = request.app.state.reading
+    identity: Identity = request.app.state.identity
+    eye = Eye(visitor.user_id, now, _zone(request), identity.name_of)
+    rows = await _all_on_duty(reading, visitor, project.id, now)
+    lost = await _page(reading, visitor, project.id, "lost", _LOST_SHOWN, now)
+    shown = roster(rows, [row for row in lost if now - parse_rfc3339(row["last_activity_at"]) < DAY_MS], eye)
+    latest = None
+    if not shown.on_duty:
+        ended = await _page(reading, visitor, project.id, "lost,ended", 1, now)
+        latest = next((ago_of(row["last_activity_at"], now, eye.zone) for row in ended), None)
+    return {"project": project, "roster": shown, "latest": latest, "origin": own_origin(request)}
+
+
+async def _all_on_duty(reading: Reading, visitor: Principal, project_id: str, now: Instant) -> list[dict[str, Any]]:
+    """Exactly the sessions that the API lists as on duty, over all its pages."""
+    rows: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        listing = await reading.list(visitor, query_of(project_id, False, _ON_DUTY, None, cursor), now)
+        rows += msgspec.json.decode(listing.body)["sessions"]
+        if (cursor := listing.next_cursor) is None:
+            return rows
+
+
+async def _page(
+    reading: Reading, visitor: Principal, project_id: str, states: str, limit: int, now: Instant
+) -> list[dict[str, Any]]:
+    listing = await reading.list(visitor, query_of(project_id, False, states, limit, None), now)
+    rows: list[dict[str, Any]] = msgspec.json.decode(listing.body)["sessions"]
+    return rows
+
+
+def _zone(request: Request) -> ZoneInfo | None:
+    """The reader's time zone, which the page's script tells; None where there is no such zone."""
+    try:
+        return ZoneInfo(request.cookies.get(_ZONE_COOKIE, "")[:64])
+    except (KeyError, ValueError, OSError):
+        return None

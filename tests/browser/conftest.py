@@ -1,0 +1,111 @@
+"""A real Chromium, and a person in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.serving import Server
+
+# What Chromium would ask of other hosts, and what it cannot do in a container.
+_FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+
+
+@dataclass
+class Person:
+    """Somebody with a browser of their own. `complaints` is what it says on its console, the policy's own included."""
+
+    browser: Browser
+    server: Server
+    options: dict[str, Any] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        options = {"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **self.options}
+        self.context = self.browser.new_context(**options)
+        self.context.set_default_timeout(10_000)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda said: self._complain(said.type, said.text))
+        self.page.on("pageerror", lambda error: self._complain("error", str(error)))
+
+    def _complain(self, kind: str, words: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {words}")
+
+    def new_link(self) -> str:
+        made = self.server.call("POST", "/api/sign-in-links", token=self.server.owner_token)
+        assert made.status == 201, made.body
+        return str(made.json["url"])
+
+    def sign_in(self, path: str = "/") -> Page:
+        """Come in by a link of one's own, and look at this page."""
+        self.page.goto(self.new_link())
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.wait_for_selector("#on-duty, .empty")
+        if path != "/":
+            self.page.goto(self.server.url + path)
+        return self.page
+
+    @property
+    def sticks_out(self) -> list[str]:
+        """What makes the page scroll sideways, if it does."""
+        found: list[str] = self.page.evaluate(
+            "document.documentElement.scrollWidth <= innerWidth ? [] :"
+            " [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+            ".map(e => `${e.tagName} ${e.className} ${e.id}`)"
+        )
+        return found
+
+
+class People:
+    """Makes people, and has their browsers closed when the test is over."""
+
+    def __init__(self, browser: Browser, server: Server) -> None:
+        self.browser = browser
+        self.server = server
+        self.made: list[Person] = []
+
+    def __call__(self, **options: Any) -> Person:
+        """A person; `options` are their browser context's."""
+        self.made.append(Person(self.browser, self.server, options))
+        return self.made[-1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = shutil.which("chromium")
+    assert program, "these tests drive Chromium: install your system's package for it"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def people(browser: Browser, server: Server) -> Iterator[People]:
+    made = People(browser, server)
+    yield made
+    for person in made.made:
+        person.context.close()
+
+
+@pytest.fixture
+def person(people: People) -> Iterator[Person]:
+    """Somebody whose browser must have nothing to complain of when the test is over."""
+    somebody = people()
+    yield somebody
+    assert not somebody.complaints
