@@ -12,7 +12,7 @@ from onduty.sessions.model import session_id_of
 from tests.asking import Answer
 from tests.serving import Server
 from tests.sessions.contract import validated_error
-from tests.sessions.desk import Desk, event, refused
+from tests.sessions.desk import SESSIONS, Desk, event, refused
 
 
 @pytest.fixture
