@@ -28,6 +28,7 @@ from onduty.mcp.layer import Layer
 from onduty.mcp.streams import Streams
 from onduty.projects.invitation_routes import TRIES_A_MINUTE
 from onduty.projects.invitation_routes import router as invitations
+from onduty.projects.pages import router as join
 from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
 from onduty.rooms import Rooms
@@ -55,6 +56,7 @@ _ROUTERS: Final = (
     (tokens, "/api"),
     (health, ""),
     (sign_in, ""),
+    (join, ""),
     (on_duty, ""),
 )
 

@@ -27,6 +27,7 @@ __all__ = [
     "new_secret_for_link",
     "new_user",
     "secret_digest",
+    "sign_in_link",
 ]
 
 LINK_MS = 15 * 60 * 1000
@@ -236,6 +237,11 @@ def new_user(writer: Writer, name: str) -> str:
     user_id = str(uuid_utils.uuid7())
     store.add_user(writer, user_id, name)
     return user_id
+
+
+async def sign_in_link(identity: Identity, user_id: str) -> str:
+    """A sign-in link's secret for a user who has just proven who they are."""
+    return await identity.database.write(lambda writer: new_link(writer, user_id))
 
 
 def new_secret_for_link() -> str:
