@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -57,9 +56,12 @@ def measured(rows: list[str], *, quick: bool) -> list[Figure]:
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="onduty-benchmarks-") as folder, Load() as load:
         bench = Bench(Path(folder), load, quick)
-        for row in rows:
-            sys.stderr.write(f"{row} …{os.linesep}")
-            found += ROWS[row](bench)
+        try:
+            for row in rows:
+                sys.stderr.write(f"{row} …\n")
+                found += ROWS[row](bench)
+        finally:
+            bench.close()
     return found
 
 

@@ -52,9 +52,10 @@ def below(limit: float, unit: str, ours: float) -> Goal:
 
 
 def alternated(rounds: int, ours: Callable[[], T], baseline: Callable[[], T]) -> tuple[list[T], list[T]]:
-    """A B B A A B …: both see the same machine, and neither is always first. One round before does not count."""
-    ours()
-    baseline()
+    """A B B A A B …: both see the same machine, and neither is always first. One more before them does not count."""
+    if rounds > 1:
+        ours()
+        baseline()
     found: tuple[list[T], list[T]] = ([], [])
     for number in range(rounds):
         for which in (0, 1) if number % 2 == 0 else (1, 0):

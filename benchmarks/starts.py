@@ -68,8 +68,8 @@ def _first_words(server: Server, era: str) -> list[str]:
 
 
 def _rounds(bench: Bench) -> int:
-    """A round is short."""
-    return bench.rounds * 4
+    """A round is short, so there are more of them."""
+    return bench.sized(30, 1)
 
 
 def _figure(row: str, what: str, ours: Sequence[Heard], theirs: Sequence[Heard], base: str) -> Figure:

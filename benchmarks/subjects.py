@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import count as count_from
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from tests.serving import Server
 LIMITED: Final = {"ONDUTY_RATE_LIMIT": "1000000000"}
 UNLIMITED: Final = {"ONDUTY_RATE_LIMIT": "0"}
 _EVENTS: Final = 500
+_groups: Final = count_from(1)
 _NOT_COPIED: Final = {"date", "server", "connection", "transfer-encoding"}
 
 
@@ -31,11 +33,12 @@ class Bench:
     folder: Path
     load: Load
     quick: bool
-    _servers: int = field(default=0)
+    _servers: int = 0
+    _shared: Server | None = None
 
     @property
     def rounds(self) -> int:
-        return 2 if self.quick else 7
+        return 1 if self.quick else 7
 
     @property
     def seconds(self) -> float:
@@ -46,13 +49,24 @@ class Bench:
 
     @contextmanager
     def onduty(self, environment: Mapping[str, str] = LIMITED) -> Iterator[Server]:
-        """A server of its own, stopped at the end."""
+        """A server of its own, stopped at the end; the same one for all where it only has to run."""
+        if self.quick and self._shared is not None:
+            yield self._shared
+            return
         self._servers += 1
         server = Server.start(self.folder / f"server-{self._servers}", environment=environment)
+        if self.quick:
+            self._shared = server
         try:
             yield server
         finally:
-            server.kill9()
+            if not self.quick:
+                server.kill9()
+
+    def close(self) -> None:
+        """Stop what is still running."""
+        if self._shared is not None:
+            self._shared.kill9()
 
     def ask(self, at: Server | Other, scripts: Sequence[Sequence[str]], *expect: str, connections: int = 16) -> Heard:
         """Load for one round."""
@@ -119,13 +133,14 @@ def as_told(answer: Answer) -> dict[str, Any]:
 def agents(server: Server, count: int) -> list[str]:
     """Register that many agents by their clients' first events; the ids of their sessions."""
     found: list[str] = []
+    group = next(_groups)
     for first in range(0, count, _EVENTS):
         events = [
             {
-                "id": f"start-{number}",
+                "id": f"start-{group}-{number}",
                 "kind": "start",
                 "at": "2026-01-01T00:00:00Z",
-                "session": f"conversation-{number}",
+                "session": f"conversation-{group}-{number}",
                 "branch": f"feature/{number}",
                 "folder": f"/home/dev/project-{number}",
             }

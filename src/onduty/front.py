@@ -17,7 +17,7 @@ from onduty.addresses import Networks, caller_address
 from onduty.answers import ALWAYS, JSON, Application, Headers, Message, Receive, Scope, Send, answer, refuse
 from onduty.clock import Clock
 from onduty.errors import Forbidden, Internal, Invalid, Misdirected, Problem
-from onduty.identity.service import Identity
+from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.origins import Origins, cors_headers, preflight_headers, takes_cors, takes_no_foreigner
 from onduty.projects.service import Projects, may_act
@@ -93,23 +93,22 @@ class Front:
         path = scope["path"]
         if scope["method"] == "GET":
             if scope["query_string"] in _USUAL_QUERIES and (found := _LIST.fullmatch(path)):
-                return await self._list(found[1].lower(), headers, send)
+                return await self._list(found[1].lower(), scope, headers, send)
             return False
         if scope["method"] == "POST" and (found := _ACTIVITY.fullmatch(path)):
             return await self._activity(found[1].lower(), scope, headers, send)
         return False
 
-    async def _list(self, project_id: str, headers: dict[bytes, bytes], send: Send) -> bool:
+    async def _list(self, project_id: str, scope: Scope, headers: dict[bytes, bytes], send: Send) -> bool:
         now = self.clock.now()
         try:
             principal = self.identity.authenticate(headers.get(b"authorization"), now)
             self.projects.role(principal, project_id)
         except Problem:
             return False
-        if principal.token_id in self.identity.unused:
-            return False
         if self.limits.take(principal.token_id, now):
             return False
+        self._note_first_use(scope, principal)
         listing = self.reading.active(project_id, now)
         told = [*_LISTED, (b"etag", listing.etag)]
         tags = headers.get(b"if-none-match")
@@ -129,8 +128,6 @@ class Front:
         except Problem:
             return False
         role = self.projects.sees(principal, session.project_id)
-        if principal.token_id in self.identity.unused:
-            return False
         if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:
             return False
         if end_of(session.registers) is not None:
@@ -142,6 +139,7 @@ class Front:
             return False
         if not is_free and self.limits.take(principal.token_id, now):
             return False
+        self._note_first_use(scope, principal)
         self.reading.registry.record_call(session, now)
         await answer(send, 204, ())
         return True
@@ -167,6 +165,10 @@ class Front:
             if begun:
                 raise
             await refuse(send, Internal(scope["onduty.request_id"]))
+
+    def _note_first_use(self, scope: Scope, principal: Principal) -> None:
+        if principal.token_id in self.identity.unused:
+            self.identity.use_first(principal.at(self._address(scope)))
 
     def _address(self, scope: Scope) -> str:
         client = scope.get("client")

@@ -195,3 +195,31 @@ def test_a_narrowed_token_manages_nothing(tmp_path: Path) -> None:
         assert await _roles(place, team, made["token"]) == {"Alice": "owner", "Bob": "member"}
 
     inside(tmp_path, story)
+
+
+def test_lists_of_people_and_tokens_come_in_pages(tmp_path: Path) -> None:
+    async def story(place: Inside) -> None:
+        team = await _team(place)
+        for number in range(4):
+            await place.join(f"Guest {number}", team, "viewer")
+            await place.did("POST", "/tokens", place.alice, {"name": str(number)})
+            await place.did("POST", f"/projects/{team}/invitations", place.alice, {})
+        for path, name, key, number in (
+            (f"/projects/{team}/members", "members", "user_id", 5),
+            (f"/projects/{team}/invitations", "invitations", "id", 4),
+            ("/tokens", "tokens", "id", 4),
+        ):
+            whole = (await place.did("GET", path, place.alice))[name]
+            assert len(whole) == number
+            rows: list[Any] = []
+            query = "?limit=2"
+            while query:
+                page = await place.did("GET", path + query, place.alice)
+                assert len(page[name]) <= 2
+                rows += page[name]
+                query = f"?limit=2&cursor={page['next_cursor']}" if "next_cursor" in page else ""
+            assert [row[key] for row in rows] == [row[key] for row in whole]
+            for wrong in ("limit=0", "limit=1001", "limit=x", "cursor=x", "limit=1&limit=2"):
+                assert (await place.ask("GET", f"{path}?{wrong}", place.alice)).status == 400, wrong
+
+    inside(tmp_path, story)

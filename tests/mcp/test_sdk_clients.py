@@ -127,7 +127,7 @@ def test_it_is_seen_by_its_stream_and_ends_when_it_says_good_bye(desk: Desk, era
     """The SDK's client opens the GET stream by itself, and deletes its wire id when it closes."""
 
     async def story(_: ClientSession) -> None:
-        [row] = await asyncio.to_thread(eventually, desk.rows, bool, 8)
+        [row] = await asyncio.to_thread(eventually, desk.rows, bool)
         assert (row["state"], row["connected"], row["caller_origin"]) == ("idle", True, "sdk-client")
 
     run(desk, era, story)
@@ -143,7 +143,7 @@ def test_a_client_that_listens_is_acknowledged_and_seen(desk: Desk) -> None:
                 async with client.listen(tools_list_changed=True, prompts_list_changed=True) as subscription:
                     assert subscription.honored.tools_list_changed
                     assert not subscription.honored.prompts_list_changed
-                    [row] = await asyncio.to_thread(eventually, desk.rows, bool, 8)
+                    [row] = await asyncio.to_thread(eventually, desk.rows, bool)
                     assert (row["state"], row["connected"]) == ("idle", True)
                 [row] = await asyncio.to_thread(eventually, desk.rows, lambda rows: not rows[0]["connected"])
                 assert row["state"] == "idle"

@@ -9,8 +9,20 @@ from tests.structure.sources import Source, everything, product
 _FURNITURE = {"__init__", "model", "tables", "store", "service", "routes", "tools", "pages"}
 _ALLOWED = {
     "": {"__init__", "__main__", "server", "front", "settings", "errors", "clock", "background", "cleaning"}
-    | {"answers", "api", "application", "metrics", "first_start", "health", "limits", "origins", "process", "rooms"}
-    | {"addresses", "ordering", "paging", "shapes", "wording"},
+    | {
+        "answers",
+        "api",
+        "application",
+        "metrics",
+        "first_start",
+        "health",
+        "limits",
+        "origins",
+        "process",
+        "rooms",
+        "shapes",
+    }
+    | {"addresses", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "readers", "refused", "sqlite", "unit"},
     "audit": _FURNITURE | {"reading"},

@@ -75,7 +75,7 @@ class Identity:
     def authenticate(self, authorization: bytes | None, now: Instant, address: str | None = None) -> Principal:
         """Who an Authorization header's value speaks for, from where. Unauthenticated, whatever the reason, if nobody.
 
-        Without an address nothing is known of a first use: whoever asks without hands an unused token on to who knows.
+        Without an address nothing is noted of a first use: whoever asks without calls `use_first`.
         """
         if authorization is None:
             raise Unauthenticated
@@ -91,10 +91,11 @@ class Identity:
             return principal
         principal = principal.at(address)
         if principal.token_id in self.unused:
-            self._use_first(principal)
+            self.use_first(principal)
         return principal
 
-    def _use_first(self, principal: Principal) -> None:
+    def use_first(self, principal: Principal) -> None:
+        """Note that a token is used for the first time, with where that came from; written soon."""
         self.unused.discard(principal.token_id)
         self._first[principal.token_id] = (principal, list(self.projects_of(principal)))
         if self._wake is not None:

@@ -21,10 +21,10 @@ from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving, Call
 from onduty.mcp.model import Wire
 from onduty.mcp.sdk import Sdk
-from onduty.mcp.streams import Streams
+from onduty.mcp.streams import SSE, Streams
 
 BODY_BYTES: Final = 4 * 1024 * 1024
-METHODS: Final = ("GET", "POST", "DELETE")
+METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 HANDSHAKE_VERSIONS: Final = frozenset({b"2024-11-05", b"2025-03-26", b"2025-06-18", b"2025-11-25"})
 _CLIENT: Final = "io.modelcontextprotocol/clientInfo"
 _NO_WIRE: Final = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "Session not found"}}
@@ -64,7 +64,9 @@ class Layer:
                 await _no_wire(send)
                 return
             self._of_wire(call, call.wire, headers)
-        if scope["method"] == "POST":
+        if scope["method"] == "HEAD":
+            await answer(send, 200, SSE)
+        elif scope["method"] == "POST":
             await self._post(scope, receive, send, call)
         elif scope["method"] == "GET":
             await self._get(headers, receive, send, call)

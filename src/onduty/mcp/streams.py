@@ -13,7 +13,7 @@ from onduty.mcp.arriving import Arriving, Call
 from onduty.sessions.presence import PING, Presence
 from onduty.sessions.service import AgentSession
 
-_SSE: Final = [
+SSE: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
@@ -30,7 +30,7 @@ class Streams:
 
     async def get(self, receive: Receive, send: Send, call: Call) -> None:
         """Answer a GET: a stream on which nothing but our pings ever comes."""
-        await send({"type": "http.response.start", "status": 200, "headers": _SSE})
+        await send({"type": "http.response.start", "status": 200, "headers": SSE})
         await _write(send, b"retry: 5000\n: open\n\n")
         await self._hold(receive, send, call)
         await send({"type": "http.response.body", "body": b""})
@@ -50,7 +50,7 @@ class Streams:
             "method": "notifications/subscriptions/acknowledged",
             "params": {"_meta": subscription, "notifications": honoured},
         }
-        await send({"type": "http.response.start", "status": 200, "headers": _SSE})
+        await send({"type": "http.response.start", "status": 200, "headers": SSE})
         await _write(send, _event(acknowledged))
         if await self._hold(receive, send, call):
             result = {"resultType": "complete", "_meta": subscription}

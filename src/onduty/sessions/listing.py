@@ -129,12 +129,12 @@ def page(found: Iterable[AgentSession], query: Query, registry: Registry, now: I
     return assemble(rows, cursor_after(query, rows[-1]) if more else None)
 
 
-def assemble(rows: Sequence[Rendered], next_cursor: str | None = None) -> Listing:
+def assemble(rows: Sequence[Rendered], next_cursor: str | None = None, until: Instant | None = None) -> Listing:
     """The answer's body; its tag is a hash over the rows' own, so equal rows have an equal tag on every process."""
     tail = b"]}" if next_cursor is None else b'],"next_cursor":' + encode(next_cursor) + b"}"
     body = b'{"sessions":[' + b",".join([row.row for row in rows]) + tail
     tag = hashlib.blake2b(b"".join([row.digest for row in rows]) + tail, digest_size=16).hexdigest()
-    return Listing(body, f'"{tag}"'.encode(), next_cursor)
+    return Listing(body, f'"{tag}"'.encode(), next_cursor, until)
 
 
 @dataclass(slots=True)
@@ -171,7 +171,7 @@ class ActiveView:
         for session_id in self.touched:
             self._place(session_id, now)
         self.touched.clear()
-        return assemble(self.ordered)._replace(until=self.due)
+        return assemble(self.ordered, until=self.due)
 
     def _place(self, session_id: str, now: Instant) -> None:
         self.hidden.pop(session_id, None)
