@@ -104,3 +104,17 @@ def test_an_act_that_is_undone_is_not_noted(tmp_path: Path) -> None:
         ]
 
     inside(tmp_path, story)
+
+
+def test_a_first_use_is_noted_on_the_hot_path_too(tmp_path: Path) -> None:
+    async def story(place: Inside) -> None:
+        team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
+        made = await place.did("POST", "/tokens", place.alice, {"name": "agent", "project_ids": [team]})
+        listed = f"/projects/{team}/agent-sessions"
+        for address in ("198.51.100.8", "198.51.100.9"):
+            assert (await place.ask("GET", listed, made["token"], address=address)).status == 200
+        await _first_uses_written(place, team, 1)
+        uses = [e for e in await _entries(place, team) if e["act"] == "token_used_first"]
+        assert [(e["about_id"], e["address"]) for e in uses] == [(made["id"], "198.51.100.8")]
+
+    inside(tmp_path, story)
