@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Final
 
+from onduty.addresses import Networks, caller_address
 from onduty.answers import (
     ALWAYS,
     JSON,
@@ -62,6 +63,7 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
+    trusted: Networks = ()
     _process: bytes = field(default_factory=lambda: secrets.token_hex(3).encode())
     _requests: "count[int]" = field(default_factory=count)
     _names_us: Callable[[bytes], bool] = field(init=False)
@@ -116,18 +118,19 @@ class Front:
         path: str = scope["path"]
         if scope["method"] == "GET":
             if path.startswith(_PROJECT) and path.endswith(_LIST) and scope["query_string"] in _USUAL_QUERIES:
-                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), headers)
+                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), scope, headers)
         elif scope["method"] == "POST" and path.startswith(_SESSION) and path.endswith(_ACTIVITY):
             return self._activity(path[len(_SESSION) : -len(_ACTIVITY)].lower(), scope, headers)
         return None
 
-    def _list(self, project_id: str, headers: dict[bytes, bytes]) -> Whole | None:
+    def _list(self, project_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
         now = self.clock.now()
         principal = self._principal(headers, now)
         if principal is None or self.projects.sees(principal, project_id) is None:
             return None
         if self.limits.take(principal.token_id, now):
             return None
+        self._note_first_use(scope, principal)
         listing = self.reading.active(project_id, now)
         told = b"%b%betag: %b\r\n" % (_LISTED, self._request_id(), listing.etag)
         tags = headers.get(b"if-none-match")
@@ -153,6 +156,7 @@ class Front:
             return None
         if not is_free and self.limits.take(principal.token_id, now):
             return None
+        self._note_first_use(scope, principal)
         self.reading.registry.record_call(session, now)
         return Whole(_RECORDED + self._request_id())
 
@@ -174,6 +178,7 @@ class Front:
             begun = True
             await send(message)
 
+        scope["onduty.address"] = self._address(scope)
         if scope["method"] == "HEAD" and scope["path"] != "/mcp":
             scope = {**scope, "method": "GET"}
         try:
@@ -185,6 +190,15 @@ class Front:
             if begun:
                 raise
             await refuse(send, Internal(scope["onduty.request_id"]))
+
+    def _note_first_use(self, scope: Scope, principal: Principal) -> None:
+        if principal.token_id in self.identity.unused:
+            self.identity.use_first(principal.at(self._address(scope)))
+
+    def _address(self, scope: Scope) -> str:
+        client = scope.get("client")
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if self.trusted else ()
+        return caller_address(client[0] if client else "", forwarded, self.trusted)
 
 
 def _dressed(send: Send, own: Headers, always: Iterable[tuple[bytes, bytes]] = ALWAYS) -> Send:

@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from onduty import process
+from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
 from onduty.database.files import Lock, prepare_folder
@@ -72,7 +73,14 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
 def front_of(rooms: Rooms) -> Front:
     """The whole application of one server."""
     return Front(
-        application(rooms), rooms.identity, rooms.projects, rooms.reading, rooms.limits, rooms.clock, rooms.origins
+        application(rooms),
+        rooms.identity,
+        rooms.projects,
+        rooms.reading,
+        rooms.limits,
+        rooms.clock,
+        rooms.origins,
+        networks(rooms.settings.trusted_proxies),
     )
 
 
