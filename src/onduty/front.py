@@ -7,9 +7,10 @@ checks Host and Origin and hands on to the routes, which give the same answers (
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Final
 
@@ -63,6 +64,8 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
+    # How many answers there were since the start, by operation and status.
+    answered: Counter[tuple[str, int]]
     trusted: Networks = ()
     _process: bytes = field(default_factory=lambda: secrets.token_hex(3).encode())
     _requests: "count[int]" = field(default_factory=count)
@@ -85,7 +88,7 @@ class Front:
             headers[name] = value
         request_id = b"%b-%d" % (self._process, next(self._requests))
         scope["onduty.request_id"] = request_id.decode()
-        send = _dressed(send, [(b"x-request-id", request_id)])
+        send = _dressed(send, [(b"x-request-id", request_id)], counted=partial(self._count, scope))
         if twice or b"host" not in headers:
             await refuse(send, Invalid("The request needs one Host header and at most one Authorization header"))
         elif not self._names_us(headers[b"host"]):
@@ -135,7 +138,9 @@ class Front:
         told = b"%b%betag: %b\r\n" % (_LISTED, self._request_id(), listing.etag)
         tags = headers.get(b"if-none-match")
         if tags is not None and (tags == listing.etag or matches(tags.decode("latin-1"), listing.etag)):
+            self.answered["listProjectAgentSessions", 304] += 1
             return Whole(_UNCHANGED + told)
+        self.answered["listProjectAgentSessions", 200] += 1
         return Whole(b"%b%bcontent-length: %d\r\n" % (_FOUND, told, len(listing.body)), listing.body)
 
     def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
@@ -158,6 +163,7 @@ class Front:
             return None
         self._note_first_use(scope, principal)
         self.reading.registry.record_call(session, now)
+        self.answered["recordActivity", 204] += 1
         return Whole(_RECORDED + self._request_id())
 
     def _principal(self, headers: dict[bytes, bytes], now: Instant) -> Principal | None:
@@ -191,6 +197,11 @@ class Front:
                 raise
             await refuse(send, Internal(scope["onduty.request_id"]))
 
+    def _count(self, scope: Scope, status: int) -> None:
+        route = scope.get("route")
+        named = getattr(route, "operation_id", None) or getattr(route, "path", None)
+        self.answered[named or ("mcp" if scope["path"] == "/mcp" else "none"), status] += 1
+
     def _note_first_use(self, scope: Scope, principal: Principal) -> None:
         if principal.token_id in self.identity.unused:
             self.identity.use_first(principal.at(self._address(scope)))
@@ -201,13 +212,19 @@ class Front:
         return caller_address(client[0] if client else "", forwarded, self.trusted)
 
 
-def _dressed(send: Send, own: Headers, always: Iterable[tuple[bytes, bytes]] = ALWAYS) -> Send:
-    """Every answer carries the headers that all carry, whoever made it."""
+def _dressed(
+    send: Send,
+    own: Headers,
+    always: Iterable[tuple[bytes, bytes]] = ALWAYS,
+    counted: Callable[[int], None] = lambda _: None,
+) -> Send:
+    """Every answer carries the headers that all carry, whoever made it, and is counted."""
     added = [*always, *own]
 
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *added]
+            counted(message["status"])
         await send(message)
 
     return dressed

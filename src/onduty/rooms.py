@@ -1,6 +1,7 @@
 """The rooms of one server, put together and brought up; who needs whom stands here."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 
 from onduty.audit.reading import Audit
@@ -51,6 +52,9 @@ class Rooms:
     invitations: Invitations
     owning: Owning
     audit: Audit
+
+    # How many answers there were since the start, by operation and status.
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     async def load(self) -> None:
         """Read what stands in memory, then start the loops that keep it."""
