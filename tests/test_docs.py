@@ -51,3 +51,11 @@ def test_each_tool_has_its_line() -> None:
 
 def test_each_command_has_its_line() -> None:
     assert rows("api.md", r"`onduty ([a-z-]+)`") == set(COMMANDS)
+
+
+def test_each_promise_names_a_test_that_is_there() -> None:
+    promised = re.findall(r"^\| [^|]+ \| `([^`]+)` \|$", (DOCS / "guarantees.md").read_text(), re.MULTILINE)
+    assert len(promised) > 20
+    for where in promised:
+        file, _, name = where.partition("::")
+        assert f"def {name}(" in (DOCS.parent / "tests" / file).read_text(), where

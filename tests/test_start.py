@@ -138,17 +138,20 @@ def test_secrets_are_told_once_and_kept_nowhere(start_server: StartServer) -> No
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
-    """One line that names the port; neither database nor credential is made."""
+    """One line that names the port; neither folder nor database nor credential is made."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
         _says_one_line(_serve(tmp_path, "--port", port), port, "in use")
     _made_nothing(tmp_path)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_second_server_on_the_same_data(server: Server) -> None:
     """It is refused with the first one's pid, and the first goes on."""
     done = _serve(server.folder / "other", ONDUTY_DATA=str(server.data))
     _says_one_line(done, str(server.pid))
+    same_port = _serve(server.folder / "other", "--port", str(server.port), ONDUTY_DATA=str(server.data))
+    _says_one_line(same_port, str(server.pid))
     assert not (server.folder / "other" / "config").exists()
     assert server.call("GET", "/readyz").status == 200
 

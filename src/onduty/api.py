@@ -25,6 +25,7 @@ class Gate(Protocol):
     """Who decides whether a request may go on; it raises Unauthenticated or RateLimited."""
 
     def admit(self, request: Request) -> None: ...
+    def readmit(self, request: Request) -> None: ...
 
 
 class Route(APIRoute):
@@ -37,11 +38,14 @@ class Route(APIRoute):
         takes_body = self.body_field is not None
 
         async def handle(request: Request) -> Response:
+            gate: Gate = request.app.state.gate
             try:
                 if not is_open:
-                    gate: Gate = request.app.state.gate
                     gate.admit(request)
                 await take_body(request, takes_body)
+                if takes_body and not is_open:
+                    # A body may have taken its time.
+                    gate.readmit(request)
                 refuse_repeated(request, single)
                 return await handler(request)
             except RequestValidationError as error:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import problem_response
+from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
 from onduty.health import router as health
@@ -21,10 +22,15 @@ from onduty.identity.asking import TokenGate
 from onduty.identity.pages import SIGN_INS_A_MINUTE
 from onduty.identity.pages import router as sign_in
 from onduty.identity.routes import router as identity
+from onduty.identity.token_routes import router as tokens
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
 from onduty.mcp.layer import Layer
 from onduty.mcp.streams import Streams
+from onduty.projects.invitation_routes import TRIES_A_MINUTE
+from onduty.projects.invitation_routes import router as invitations
+from onduty.projects.pages import router as join
+from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
@@ -44,9 +50,14 @@ _ROUTERS: Final = (
     (sessions, "/api"),
     (events, "/api"),
     (projects, "/api"),
+    (people, "/api"),
+    (invitations, "/api"),
+    (audit, "/api"),
     (identity, "/api"),
+    (tokens, "/api"),
     (health, ""),
     (sign_in, ""),
+    (join, ""),
     (on_duty, ""),
 )
 
@@ -60,6 +71,9 @@ class _Rest(FastAPI):
         return stack.app
 
 
+_TAGS: Final = ("agent sessions", "agent events", "projects", "people", "audit", "identity")
+
+
 def rest(rooms: Rooms) -> FastAPI:
     """REST, pages and health over these rooms."""
     app = _Rest(
@@ -70,12 +84,15 @@ def rest(rooms: Rooms) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        openapi_tags=[{"name": "agent sessions"}, {"name": "agent events"}, {"name": "projects"}, {"name": "identity"}],
+        openapi_tags=[{"name": name} for name in _TAGS],
     )
     app.state.rooms = rooms
     app.state.gate = TokenGate(rooms.identity, rooms.limits, rooms.clock)
+    app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
     for name in ("identity", "projects", "issuing", "sessions", "reading", "events"):
+        setattr(app.state, name, getattr(rooms, name))
+    for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))
     app.state.methods = []
     for router, prefix in _ROUTERS:

@@ -26,6 +26,11 @@ class Wake:
         self._event = asyncio.Event()
         self._stopping = False
 
+    @property
+    def stopping(self) -> bool:
+        """Whether every later wait is over, with False."""
+        return self._stopping
+
     def notify(self) -> None:
         """Let the waiting ones go on; if nobody waits, the next wait is over at once."""
         self._event.set()

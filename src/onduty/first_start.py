@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from onduty.audit.service import About, record
 from onduty.cleaning import MACHINE, clean, slug
 from onduty.client.credentials import Credential, CredentialsError, keep
 from onduty.database.transaction import Writer
@@ -49,6 +50,8 @@ def _make(writer: Writer) -> Made | None:
     command_line = make_token(user_id, f"command line on {machine}", machine_id=machine)
     for token in (agents, command_line):
         keep_token(writer, token)
+        about = About(token.principal.token_id, user_id, token.principal.name)
+        record(writer, [project.id], "token_made", None, about)
     return Made(project, new_link(writer, user_id), agents, command_line)
 
 

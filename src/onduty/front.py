@@ -7,12 +7,14 @@ checks Host and Origin and hands on to the routes, which give the same answers (
 
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import count
 from typing import Final
 
+from onduty.addresses import Networks, caller_address
 from onduty.answers import (
     ALWAYS,
     JSON,
@@ -62,6 +64,9 @@ class Front:
     limits: Limits
     clock: Clock
     origins: Origins
+    # How many answers there were since the start, by operation and status.
+    answered: Counter[tuple[str, int]]
+    trusted: Networks = ()
     _process: bytes = field(default_factory=lambda: secrets.token_hex(3).encode())
     _requests: "count[int]" = field(default_factory=count)
     _names_us: Callable[[bytes], bool] = field(init=False)
@@ -83,7 +88,7 @@ class Front:
             headers[name] = value
         request_id = b"%b-%d" % (self._process, next(self._requests))
         scope["onduty.request_id"] = request_id.decode()
-        send = _dressed(send, [(b"x-request-id", request_id)])
+        send = _dressed(send, [(b"x-request-id", request_id)], counted=partial(self._count, scope))
         if twice or b"host" not in headers:
             await refuse(send, Invalid("The request needs one Host header and at most one Authorization header"))
         elif not self._names_us(headers[b"host"]):
@@ -116,23 +121,26 @@ class Front:
         path: str = scope["path"]
         if scope["method"] == "GET":
             if path.startswith(_PROJECT) and path.endswith(_LIST) and scope["query_string"] in _USUAL_QUERIES:
-                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), headers)
+                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), scope, headers)
         elif scope["method"] == "POST" and path.startswith(_SESSION) and path.endswith(_ACTIVITY):
             return self._activity(path[len(_SESSION) : -len(_ACTIVITY)].lower(), scope, headers)
         return None
 
-    def _list(self, project_id: str, headers: dict[bytes, bytes]) -> Whole | None:
+    def _list(self, project_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
         now = self.clock.now()
         principal = self._principal(headers, now)
         if principal is None or self.projects.sees(principal, project_id) is None:
             return None
         if self.limits.take(principal.token_id, now):
             return None
+        self._note_first_use(scope, principal)
         listing = self.reading.active(project_id, now)
         told = b"%b%betag: %b\r\n" % (_LISTED, self._request_id(), listing.etag)
         tags = headers.get(b"if-none-match")
         if tags is not None and (tags == listing.etag or matches(tags.decode("latin-1"), listing.etag)):
+            self.answered["listProjectAgentSessions", 304] += 1
             return Whole(_UNCHANGED + told)
+        self.answered["listProjectAgentSessions", 200] += 1
         return Whole(b"%b%bcontent-length: %d\r\n" % (_FOUND, told, len(listing.body)), listing.body)
 
     def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
@@ -153,7 +161,9 @@ class Front:
             return None
         if not is_free and self.limits.take(principal.token_id, now):
             return None
+        self._note_first_use(scope, principal)
         self.reading.registry.record_call(session, now)
+        self.answered["recordActivity", 204] += 1
         return Whole(_RECORDED + self._request_id())
 
     def _principal(self, headers: dict[bytes, bytes], now: Instant) -> Principal | None:
@@ -174,6 +184,7 @@ class Front:
             begun = True
             await send(message)
 
+        scope["onduty.address"] = self._address(scope)
         if scope["method"] == "HEAD" and scope["path"] != "/mcp":
             scope = {**scope, "method": "GET"}
         try:
@@ -186,14 +197,34 @@ class Front:
                 raise
             await refuse(send, Internal(scope["onduty.request_id"]))
 
+    def _count(self, scope: Scope, status: int) -> None:
+        route = scope.get("route")
+        named = getattr(route, "operation_id", None) or getattr(route, "path", None)
+        self.answered[named or ("mcp" if scope["path"] == "/mcp" else "none"), status] += 1
 
-def _dressed(send: Send, own: Headers, always: Iterable[tuple[bytes, bytes]] = ALWAYS) -> Send:
-    """Every answer carries the headers that all carry, whoever made it."""
+    def _note_first_use(self, scope: Scope, principal: Principal) -> None:
+        if principal.token_id in self.identity.unused:
+            self.identity.use_first(principal.at(self._address(scope)))
+
+    def _address(self, scope: Scope) -> str:
+        client = scope.get("client")
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if self.trusted else ()
+        return caller_address(client[0] if client else "", forwarded, self.trusted)
+
+
+def _dressed(
+    send: Send,
+    own: Headers,
+    always: Iterable[tuple[bytes, bytes]] = ALWAYS,
+    counted: Callable[[int], None] = lambda _: None,
+) -> Send:
+    """Every answer carries the headers that all carry, whoever made it, and is counted."""
     added = [*always, *own]
 
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
             message["headers"] = [*message["headers"], *added]
+            counted(message["status"])
         await send(message)
 
     return dressed

@@ -5,8 +5,12 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 
 import onduty
+from onduty.errors import Forbidden
+from onduty.identity.asking import TokenGate
+from onduty.origins import host_name
 from onduty.rooms import Rooms
 from onduty.sessions.rows import encode
+from onduty.settings import is_loopback
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,6 +31,28 @@ def trouble(rooms: Rooms) -> list[str]:
 
 def _answer(status: int, body: dict[str, Any]) -> Response:
     return Response(encode(body), status, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """What a monitoring system scrapes: from this computer, or by a token that was made with `metrics`."""
+    if not _asks_from_here(request):
+        gate: TokenGate = request.app.state.gate
+        gate.admit(request)
+        if not request.scope["onduty.principal"].metrics:
+            raise Forbidden("This token was not made for metrics")
+    # Imported by whoever scrapes; nobody else pays for it.
+    from onduty.metrics import CONTENT_TYPE, Metrics
+
+    return Response(Metrics(request.app.state.rooms).text(), media_type=CONTENT_TYPE)
+
+
+def _asks_from_here(request: Request) -> bool:
+    """Whether peer and Host are loopback, and nothing says that it was forwarded."""
+    peer = request.client.host if request.client else ""
+    host = host_name(request.headers.get("host", "")) or ""
+    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    return is_loopback(peer) and is_loopback(host) and not forwarded
 
 
 @router.get("/livez")

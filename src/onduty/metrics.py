@@ -5,7 +5,7 @@ Counting is a dictionary's work, so that it costs the hot operations nothing; th
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,22 +21,11 @@ CONTENT_TYPE: Final = "text/plain; version=1.0.0; charset=utf-8"
 KNOWN_ORIGINS: Final = ("claude-code", "codex", "gemini-cli", "copilot-cli", "opencode", "cursor")
 
 
-@dataclass(slots=True)
-class Requests:
-    """How many requests were answered, by operation and status."""
-
-    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
-
-    def count(self, operation: str, status: int) -> None:
-        self.answered[operation, status] += 1
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Metrics(Collector):
     """Collects at each scrape what the rooms hold."""
 
     rooms: Rooms
-    requests: Requests
 
     def text(self) -> bytes:
         """The exposition format's text."""
@@ -64,7 +53,7 @@ class Metrics(Collector):
 
     def _requests(self) -> Metric:
         family = CounterMetricFamily("onduty_requests", "Requests answered", labels=["operation", "status"])
-        for (operation, status), count in sorted(self.requests.answered.items()):
+        for (operation, status), count in sorted(self.rooms.answered.items()):
             family.add_metric([operation, str(status)], count)
         return family
 

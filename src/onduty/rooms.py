@@ -1,16 +1,22 @@
 """The rooms of one server, put together and brought up; who needs whom stands here."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 
+from onduty.audit.reading import Audit
 from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
 from onduty.identity.issuing import Issuing
+from onduty.identity.revoking import Tokens
 from onduty.identity.service import Identity
 from onduty.limits import Limits
 from onduty.mcp.service import Wires
 from onduty.origins import Origins
+from onduty.projects.deleting import Owning
+from onduty.projects.invitations import Invitations
+from onduty.projects.members import Members
 from onduty.projects.service import Projects
 from onduty.sessions.events import Events
 from onduty.sessions.keeping import Keeping
@@ -41,6 +47,14 @@ class Rooms:
     resolution: Resolution
     presence: Presence
     wires: Wires
+    tokens: Tokens
+    members: Members
+    invitations: Invitations
+    owning: Owning
+    audit: Audit
+
+    # How many answers there were since the start, by operation and status.
+    answered: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     async def load(self) -> None:
         """Read what stands in memory, then start the loops that keep it."""
@@ -53,6 +67,7 @@ class Rooms:
             ("settling", self.keeping.run_settling),
             ("wires", self.wires.run),
             ("tokens", self.identity.run),
+            ("deleting", self.owning.run),
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 
@@ -66,10 +81,21 @@ class Rooms:
 def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
     """The rooms over an open database, not yet loaded."""
     registry = Registry()
-    identity, projects = Identity(database), Projects(database)
+    identity = Identity(database)
+    projects = Projects(database, withdrawn=identity.withdrawn)
+    identity.projects_of = projects.seen_by
     sessions = Sessions(database, registry, projects)
     wires = Wires(database)
     resolution = Resolution(database, registry, projects, sessions)
+    reading = Reading(database, registry, projects, sessions)
+    presence = Presence(registry, resolution, clock, background)
+    projects.on_withdrawal.append(presence.look_again)
+    projects.on_deletion += [
+        identity.forget_project,
+        sessions.forget_project,
+        wires.forget_project,
+        reading.forget_project,
+    ]
     return Rooms(
         settings=settings,
         clock=clock,
@@ -82,10 +108,15 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         issuing=Issuing(identity, projects),
         registry=registry,
         sessions=sessions,
-        reading=Reading(database, registry, projects, sessions),
+        reading=reading,
         events=Events(database, registry, projects),
         keeping=Keeping(database, registry, clock),
         resolution=resolution,
-        presence=Presence(registry, resolution, clock, background),
+        presence=presence,
         wires=wires,
+        tokens=Tokens(database, identity, projects, sessions),
+        members=Members(database, projects, identity, sessions),
+        invitations=Invitations(database, projects, identity),
+        owning=Owning(database, projects),
+        audit=Audit(database, projects, identity),
     )

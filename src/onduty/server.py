@@ -12,9 +12,10 @@ import structlog
 import uvloop
 
 from onduty import process
+from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
-from onduty.database.files import Lock, prepare_folder
+from onduty.database.files import AlreadyInUse, Lock, prepare_folder
 from onduty.database.opening import opened
 from onduty.database.refused import Refused
 from onduty.first_start import first_start
@@ -30,13 +31,13 @@ def serve(settings: Settings) -> int:
     log_to_stderr(settings.log_level)
     try:
         path = settings.sqlite_file
-        prepare_folder(settings.data)
         with ExitStack() as held:
+            bound = held.enter_context(_bound(settings))
+            prepare_folder(settings.data)
             held.enter_context(Lock.take(settings.data))
             if path is not None and path.parent != settings.data:
                 prepare_folder(path.parent)
                 held.enter_context(Lock.take(path.parent))
-            bound = held.enter_context(process.bind(settings.host, settings.port))
             # A writing thread that is ready gets its turn from a busy loop ten times sooner.
             sys.setswitchinterval(_SWITCH_SECONDS)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -44,6 +45,16 @@ def serve(settings: Settings) -> int:
     except Refused as refused:
         sys.stderr.write(f"onduty: {refused}\n")
         return 2
+
+
+def _bound(settings: Settings) -> socket.socket:
+    """The address, taken before anything is made. Where it is taken by the server of this very data, that is said."""
+    try:
+        return process.bind(settings.host, settings.port)
+    except Refused:
+        if (pid := Lock.holder(settings.data)) is not None:
+            raise AlreadyInUse(settings.data, pid) from None
+        raise
 
 
 async def _run(settings: Settings, bound: socket.socket) -> int:
@@ -72,7 +83,15 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
 def front_of(rooms: Rooms) -> Front:
     """The whole application of one server."""
     return Front(
-        application(rooms), rooms.identity, rooms.projects, rooms.reading, rooms.limits, rooms.clock, rooms.origins
+        application(rooms),
+        rooms.identity,
+        rooms.projects,
+        rooms.reading,
+        rooms.limits,
+        rooms.clock,
+        rooms.origins,
+        rooms.answered,
+        networks(rooms.settings.trusted_proxies),
     )
 
 

@@ -17,6 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+import onduty.audit.tables
 import onduty.identity.tables
 import onduty.mcp.tables
 import onduty.projects.tables

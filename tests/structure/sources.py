@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "onduty"
-ROOMS = ("identity", "projects", "sessions", "mcp", "web")
+ROOMS = ("audit", "identity", "projects", "sessions", "mcp", "web")
 
 # What others wrote, what a program wrote, and what is not part of a clone.
 _FOLDERS_NOT_OURS = {"node_modules", "__pycache__"}

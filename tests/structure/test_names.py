@@ -22,12 +22,13 @@ _ALLOWED = {
         "rooms",
         "shapes",
     }
-    | {"ordering", "wording"},
+    | {"addresses", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
-    "identity": _FURNITURE | {"asking", "issuing"},
-    "projects": _FURNITURE,
+    "audit": _FURNITURE | {"reading"},
+    "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
+    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {
         "resolution",

@@ -1,6 +1,7 @@
-"""`onduty project`: list, make and choose projects; and which project a command means."""
+"""`onduty project`: list, make, choose, rename and delete projects; and which project a command means."""
 
 import os
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,10 @@ from onduty.client import credentials
 from onduty.client.api import NotSignedIn, Server, pages, server_in_use
 
 app = typer.Typer(
-    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List, make and choose projects."
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="List, make, choose, rename and delete projects.",
 )
 Project = dict[str, Any]
 
@@ -55,6 +59,34 @@ def use(project: str = typer.Argument(metavar="ID_OR_NAME")) -> None:
         raise NotSignedIn(f"No credential is kept for {server.origin}, so there is none to keep a project with")
     credentials.keep(replace(kept, project=found["id"]))
     say(f"Commands mean {found['name']} from now on, unless --project or ONDUTY_PROJECT says otherwise.")
+
+
+@app.command()
+def rename(
+    project: str = typer.Argument(metavar="ID_OR_NAME"),
+    name: str = typer.Argument(help="What people will call it from now on."),
+) -> None:
+    """Give a project another name."""
+    server = server_in_use()
+    found = named(visible(server), project)
+    changed = server.call("PATCH", "api", "projects", found["id"], body={"name": name}).body
+    say(f"{found['name']} is called {changed['name']} now.")
+
+
+@app.command()
+def delete(
+    project: str = typer.Argument(metavar="ID_OR_NAME"),
+    yes: bool = typer.Option(False, "--yes", help="Do not ask."),
+) -> None:
+    """Delete a project with everything in it, for everybody."""
+    server = server_in_use()
+    found = named(visible(server), project)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("a project is deleted with everything: say --yes", param_hint="--yes")
+        typer.confirm(f"Delete {clean(found['name'])} with everything in it, for everybody?", abort=True, err=True)
+    server.call("DELETE", "api", "projects", found["id"])
+    say(f"{found['name']} is deleted.")
 
 
 def visible(server: Server) -> list[Project]:

@@ -1,4 +1,4 @@
-"""`onduty token`: make tokens for agents."""
+"""`onduty token`: list, make and revoke tokens."""
 
 import re
 from typing import Any
@@ -6,19 +6,60 @@ from typing import Any
 import typer
 
 from onduty.cleaning import clean
-from onduty.cli.failure import say
+from onduty.cli.failure import Conflict, NotVisible, say
 from onduty.cli.project import meant, visible
-from onduty.client.api import server_in_use
+from onduty.client.api import pages, server_in_use
 from onduty.clock import Instant, rfc3339, wall_ms
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="Make tokens for agents.")
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, no_args_is_help=True, help="List, make and revoke tokens."
+)
 
 _SPANS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
-@app.callback()
-def _token() -> None:
-    pass
+@app.command("list")
+def show(json: bool = typer.Option(False, "--json", help="Print the API's own object.")) -> None:
+    """List your tokens but for the one that asks, with when each was last used. Secrets are told once and not here."""
+    from onduty.cli.terminal import as_json, safe, table
+
+    server = server_in_use()
+    tokens = list(pages(server, "tokens", "api", "tokens"))
+    if json:
+        print(as_json({"tokens": tokens}))
+        return
+    names = {p["id"]: p["name"] for p in visible(server)}
+    rows = [
+        [
+            safe(t["name"]),
+            safe(_sees(t, names)),
+            safe(t["last_used_at"] or "never"),
+            safe(t["expires_at"] or ""),
+            safe(t["id"]),
+        ]
+        for t in tokens
+    ]
+    print(table(["NAME", "SEES", "LAST USED", "EXPIRES", "ID"], rows, wraps=["NAME", "SEES"]))
+
+
+def _sees(token: dict[str, Any], names: dict[str, str]) -> str:
+    ids = token["project_ids"]
+    seen = "all" if ids is None else ", ".join(names.get(i, i) for i in ids) or "nothing"
+    return f"{seen}, read-only" if token["read_only"] else seen
+
+
+@app.command()
+def revoke(token: str = typer.Argument(metavar="ID_OR_NAME", help="The token, as list shows it.")) -> None:
+    """Revoke a token of yours, at once. What speaks through it ends."""
+    server, wanted = server_in_use(), token.strip()
+    tokens = list(pages(server, "tokens", "api", "tokens"))
+    found = [t for t in tokens if t["id"] == wanted.lower()] or [t for t in tokens if t["name"] == wanted]
+    if not found:
+        raise NotVisible(f"You have no other token {wanted}: onduty token list shows them")
+    if len(found) > 1:
+        raise Conflict(f"{len(found)} tokens are called {wanted}; use the id: {', '.join(t['id'] for t in found)}")
+    server.call("DELETE", "api", "tokens", found[0]["id"])
+    say(f"{found[0]['name']} is revoked.")
 
 
 @app.command()

@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 
 from onduty.cleaning import slug
 from onduty.clock import Clock, Instant
-from onduty.errors import RateLimited
+from onduty.errors import RateLimited, Unauthenticated
 from onduty.identity.model import Principal
 from onduty.identity.service import IDLE_MS, Identity
 from onduty.limits import Limits
@@ -25,11 +25,24 @@ class TokenGate:
         """Unauthenticated or RateLimited, or the request knows its caller and its instant from here on."""
         now = self.clock.now()
         authorization = request.headers.get("authorization")
-        principal = self.identity.authenticate(None if authorization is None else authorization.encode("latin-1"), now)
+        told = None if authorization is None else authorization.encode("latin-1")
+        principal = self.identity.authenticate(told, now, address_of(request))
         if not request.scope.get("onduty.counted") and (wait := self.limits.take(principal.token_id, now)):
             raise RateLimited(wait)
         request.scope["onduty.principal"] = principal
         request.scope["onduty.now"] = now
+
+    def readmit(self, request: Request) -> None:
+        """Unauthenticated where the token was revoked while the request's body came in."""
+        principal: Principal = request.scope["onduty.principal"]
+        if principal.token_id in self.identity.withdrawn:
+            raise Unauthenticated
+
+
+def address_of(request: Request) -> str:
+    """Where the request comes from (`onduty.addresses`); empty where that has no address."""
+    address: str = request.scope.get("onduty.address", "")
+    return address
 
 
 def _caller(request: Request) -> Principal:

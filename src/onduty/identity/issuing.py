@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onduty.audit.service import About, record
 from onduty.clock import Instant
+from onduty.database.transaction import Writer
 from onduty.errors import Forbidden, Invalid
 from onduty.identity.service import Identity, NewToken, Principal, keep_token, make_token, new_link
 from onduty.projects.service import Projects
@@ -44,9 +46,19 @@ class Issuing:
             caller_role=wanted.caller_role or None,
             expires_at=wanted.expires_at,
         )
-        await self.identity.database.write(lambda writer: keep_token(writer, token))
+        await self.identity.database.write(lambda writer: self._keep(writer, principal, token))
         self.identity.adopt(token)
         return token
+
+    def _keep(self, writer: Writer, principal: Principal, token: NewToken) -> None:
+        made = token.principal
+        for project_id in made.project_ids or ():
+            # Once more, for the caller may have lost the project while this waited.
+            self.projects.role(principal, project_id)
+        keep_token(writer, token)
+        record(
+            writer, self.projects.seen_by(made), "token_made", principal, About(made.token_id, made.user_id, made.name)
+        )
 
     async def sign_in_link(self, principal: Principal) -> str:
         """The secret of a new sign-in link for the caller. Forbidden for a narrowed or read-only token."""

@@ -3,8 +3,9 @@
 import hashlib
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Self
 
 from onduty.clock import Instant
 
@@ -21,7 +22,7 @@ class Principal:
     """Who a request speaks for: a user, through one token.
 
     `project_ids` is what the token is narrowed to (None: all of its user's); `machine_id` and `caller_role` are the
-    defaults where a request names none.
+    defaults where a request names none. `address` is where the request came from, None outside of one.
     """
 
     token_id: str
@@ -34,11 +35,16 @@ class Principal:
     machine_id: str | None = None
     caller_role: str | None = None
     expires_at: Instant | None = None
+    address: str | None = field(default=None, compare=False)
 
     @property
     def machine(self) -> str:
         """The machine of a request that names none."""
         return self.machine_id or f"token-{self.public_id}"
+
+    def at(self, address: str) -> Self:
+        """The same, asking from that address."""
+        return replace(self, address=address)
 
     def expired(self, now: Instant) -> bool:
         """Whether the token is no longer taken; at the very instant of its expiry it is not."""

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from onduty.cleaning import clean
 from onduty.errors import Invalid, Problem, RateLimited, TooLarge, Unsupported
-from onduty.identity.asking import Now, cookie_name, is_secure, keep_cookie
+from onduty.identity.asking import Now, address_of, cookie_name, is_secure, keep_cookie
 from onduty.identity.service import Identity
 from onduty.limits import Limits
 from onduty.web.layout import HEADERS, PageRoute, page
@@ -51,7 +51,7 @@ async def show_sign_in() -> Response:
 async def sign_in(request: Request, now: Now, room: Room) -> Response:
     limits: Limits = request.app.state.sign_ins
     try:
-        if wait := limits.take(request.client.host if request.client else "", now):
+        if wait := limits.take(address_of(request), now):
             raise RateLimited(wait)
         cookie = await room.sign_in_by_link(await _secret(request))
     except (Invalid, RateLimited, TooLarge, Unsupported) as problem:

@@ -70,7 +70,8 @@ class TokenWanted(Body):
     expires_at: Time | None = None
 
 
-def _row(principal: Principal) -> dict[str, Any]:
+def token_row(principal: Principal) -> dict[str, Any]:
+    """What is told of a token everywhere."""
     ids, expires_at = principal.project_ids, principal.expires_at
     return {
         "id": principal.token_id,
@@ -92,7 +93,7 @@ def _row(principal: Principal) -> dict[str, Any]:
     responses=refusals(401, 429),
 )
 async def get_me(caller: Caller, room: Room) -> Any:
-    return {"user_id": caller.user_id, "name": room.name_of(caller.user_id), "token": _row(caller)}
+    return {"user_id": caller.user_id, "name": room.name_of(caller.user_id), "token": token_row(caller)}
 
 
 @router.post(
@@ -105,7 +106,7 @@ async def get_me(caller: Caller, room: Room) -> Any:
 )
 async def create_token(caller: Caller, now: Now, room: IssuingRoom, body: TokenWanted) -> Any:
     token = await room.create(caller, Wanted(**body.model_dump()), now)
-    return {**_row(token.principal), "token": token.secret}
+    return {**token_row(token.principal), "token": token.secret}
 
 
 @router.post(

@@ -2,11 +2,12 @@
 
 import logging
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 import uuid_utils
 
+from onduty.audit.service import About, record
 from onduty.background import Wake
 from onduty.clock import Instant
 from onduty.database.engine import Database
@@ -23,7 +24,10 @@ __all__ = [
     "keep_token",
     "make_token",
     "new_link",
+    "new_secret_for_link",
     "new_user",
+    "secret_digest",
+    "sign_in_link",
 ]
 
 LINK_MS = 15 * 60 * 1000
@@ -49,6 +53,14 @@ class Identity:
     _tokens: dict[bytes, Principal] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
     _used: dict[str, Instant] = field(default_factory=dict)
+    _writing: dict[str, Instant] = field(default_factory=dict)
+    # Tokens that nobody has used yet, and first uses that are not written yet.
+    unused: set[str] = field(default_factory=set)
+    _first: dict[str, tuple[Principal, list[str]]] = field(default_factory=dict)
+    # Ids of tokens that were revoked since the start: what such a token began goes no further.
+    withdrawn: set[str] = field(default_factory=set)
+    projects_of: Callable[[Principal], Iterable[str]] = lambda _: ()
+    _wake: Wake | None = None
 
     async def load(self) -> None:
         """Read every valid token and user name; once, before the server answers."""
@@ -58,15 +70,31 @@ class Identity:
 
         tokens, self._names = await self.database.read(work)
         self._tokens = {token.digest: token.principal for token in tokens}
+        self.unused = {token.principal.token_id for token in tokens if not token.is_used}
 
-    def authenticate(self, authorization: bytes | None, now: Instant) -> Principal:
-        """Who an Authorization header's value speaks for. Unauthenticated if nobody, whatever the reason."""
+    def authenticate(self, authorization: bytes | None, now: Instant, address: str | None = None) -> Principal:
+        """Who an Authorization header's value speaks for, from where. Unauthenticated, whatever the reason, if nobody.
+
+        Without an address nothing is noted of a first use: whoever asks without calls `use_first`.
+        """
         key = None if authorization is None else digest_of(authorization)
         principal = None if key is None else self._tokens.get(key)
         if principal is None or principal.expired(now):
             raise Unauthenticated
         self._used[principal.token_id] = now
+        if address is None:
+            return principal
+        principal = principal.at(address)
+        if principal.token_id in self.unused:
+            self.use_first(principal)
         return principal
+
+    def use_first(self, principal: Principal) -> None:
+        """Note that a token is used for the first time, with where that came from; written soon."""
+        self.unused.discard(principal.token_id)
+        self._first[principal.token_id] = (principal, list(self.projects_of(principal)))
+        if self._wake is not None:
+            self._wake.notify()
 
     def name_of(self, user_id: str) -> str:
         """A user's name, for showing."""
@@ -75,24 +103,63 @@ class Identity:
     def adopt(self, token: NewToken, user_name: str | None = None) -> None:
         """Take a token that was just committed into memory, with its user's name where that is new."""
         self._tokens[digest(token.secret)] = token.principal
+        self.unused.add(token.principal.token_id)
         if user_name is not None:
             self._names[token.principal.user_id] = user_name
 
+    def tokens_of(self, user_id: str) -> list[Principal]:
+        """The user's tokens that are not revoked, in no order."""
+        return [principal for principal in self._tokens.values() if principal.user_id == user_id]
+
+    def withdraw(self, token_id: str) -> Callable[[], None]:
+        """Take a token no more, from this moment on. What is answered takes that back, where it comes to nothing."""
+        key = next(key for key, principal in self._tokens.items() if principal.token_id == token_id)
+        principal = self._tokens.pop(key)
+        self.withdrawn.add(token_id)
+
+        def restore() -> None:
+            self._tokens[key] = principal
+            self.withdrawn.discard(token_id)
+
+        return restore
+
+    def forget_project(self, project_id: str) -> None:
+        """A project is gone: a token that was narrowed to it sees one less."""
+        for key, principal in self._tokens.items():
+            if principal.project_ids is not None and project_id in principal.project_ids:
+                self._tokens[key] = replace(principal, project_ids=principal.project_ids - {project_id})
+
+    def last_uses(self) -> dict[str, Instant]:
+        """Last uses that may not be written yet, by token id."""
+        return self._writing | self._used
+
     async def run(self, wake: Wake) -> None:
-        """The loop that writes, behind, when each token was last used."""
+        """The loop that writes, behind, when each token was last used; a first use soon, with where it came from."""
+        self._wake = wake
         while await wake.wait(_USES_SECONDS):
             await self._write_uses()
         await self._write_uses()
 
     async def _write_uses(self) -> None:
         used, self._used = self._used, {}
+        self._writing = used
+        first, self._first = self._first, {}
         if not used:
             return
+
+        def work(writer: Writer) -> None:
+            store.set_last_use(writer, used)
+            for principal, project_ids in first.values():
+                about = About(principal.token_id, principal.user_id, principal.name)
+                record(writer, project_ids, "token_used_first", principal, about)
+
         try:
-            await self.database.write(lambda writer: store.set_last_use(writer, used))
+            await self.database.write(work)
         except Problem as problem:
-            self._used = used | self._used
+            self._used, self._first = used | self._used, first | self._first
             _log.warning("last uses of tokens cannot be written: %s", problem.message)
+        finally:
+            self._writing = {}
 
     async def sign_in_by_link(self, secret: str) -> str:
         """Spend a sign-in link for a new browser session's cookie value. Invalid at `secret` if it is none."""
@@ -166,6 +233,21 @@ def new_user(writer: Writer, name: str) -> str:
     user_id = str(uuid_utils.uuid7())
     store.add_user(writer, user_id, name)
     return user_id
+
+
+async def sign_in_link(identity: Identity, user_id: str) -> str:
+    """A sign-in link's secret for a user who has just proven who they are."""
+    return await identity.database.write(lambda writer: new_link(writer, user_id))
+
+
+def new_secret_for_link() -> str:
+    """A secret that nobody has stored yet."""
+    return new_secret(secrets.token_bytes(RANDOM_BYTES))
+
+
+def secret_digest(secret: str) -> bytes:
+    """What is stored of a secret."""
+    return digest(secret)
 
 
 def new_link(writer: Writer, user_id: str) -> str:

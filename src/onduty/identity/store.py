@@ -14,6 +14,7 @@ from onduty.identity.tables import browser_sessions, sign_in_links, token_projec
 class StoredToken(NamedTuple):
     digest: bytes
     principal: Principal
+    is_used: bool
 
 
 def count_users(reader: Reader) -> int:
@@ -49,6 +50,7 @@ def valid_tokens(reader: Reader) -> list[StoredToken]:
                 caller_role=row.caller_role,
                 expires_at=row.expires_at,
             ),
+            row.last_used_at is not None,
         )
         for row in rows
     ]
@@ -80,6 +82,20 @@ def set_last_use(writer: Writer, used: Mapping[str, Instant]) -> None:
     if rows:
         statement = update(tokens).where(tokens.c.id == bindparam("token")).values(last_used_at=bindparam("at"))
         writer.connection.execute(statement, rows)
+
+
+def uses(reader: Reader, user_id: str) -> dict[str, tuple[Instant, Instant | None]]:
+    """(made at, last used at) of each token of the user that is not revoked, by id."""
+    c = tokens.c
+    query = select(c.id, c.created_at, c.last_used_at).where(c.user_id == user_id, c.revoked_at.is_(None))
+    return {row.id: (row.created_at, row.last_used_at) for row in reader.connection.execute(query)}
+
+
+def revoke(writer: Writer, token_id: str) -> bool:
+    """Whether the token was not revoked before."""
+    c = tokens.c
+    statement = update(tokens).where(c.id == token_id, c.revoked_at.is_(None)).values(revoked_at=writer.now)
+    return writer.connection.execute(statement).rowcount > 0
 
 
 def add_link(writer: Writer, digest: bytes, user_id: str, expires_at: Instant) -> None:

@@ -69,10 +69,14 @@ class Arriving:
 
     def may_record(self, call: Call) -> bool:
         """Whether anything of the call is recorded: nothing for a read-only token or a viewer."""
-        project_id = self._project(call)
-        if call.principal.read_only:
+        return self.projects.may_record(call.principal, self._project(call))
+
+    def may_listen(self, call: Call, now: Instant) -> bool:
+        """Whether a stream of the call may stay open: its token is taken still, and its project seen."""
+        principal, project_id = call.principal, self._project(call)
+        if principal.token_id in self.projects.withdrawn or principal.expired(now):
             return False
-        return project_id is None or self.projects.may_act(call.principal, project_id)
+        return project_id is None or self.projects.sees(principal, project_id) is not None
 
     async def session(self, call: Call) -> AgentSession | None:
         """The session of a tool call, which is its sign of life. None where nothing of the call is recorded."""

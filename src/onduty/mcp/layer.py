@@ -50,7 +50,8 @@ class Layer:
             raise MethodNotAllowed(METHODS)
         headers = _headers(scope)
         now = self.clock.now()
-        principal = self.identity.authenticate(headers.get(b"authorization"), now)
+        address = scope.get("onduty.address", "")
+        principal = self.identity.authenticate(headers.get(b"authorization"), now, address)
         if wait := self.limits.take(principal.token_id, now):
             raise RateLimited(wait)
         is_modern = headers.get(b"mcp-protocol-version", b"2025-03-26") not in HANDSHAKE_VERSIONS

@@ -99,6 +99,11 @@ class Wires:
         await self.database.write(lambda writer: store.choose(writer, key, project_id))
         self._chosen[key] = project_id
 
+    def forget_project(self, project_id: str) -> None:
+        """A project is gone, and with it the wire ids and choices that named it."""
+        self._known = {i: wire for i, wire in self._known.items() if wire.project_id != project_id}
+        self._chosen = {key: chosen for key, chosen in self._chosen.items() if chosen != project_id}
+
     async def run(self, wake: Wake) -> None:
         """The loop that writes when wire ids were last used, and forgets the old ones."""
         while await wake.wait(_TEND_SECONDS):

@@ -66,9 +66,15 @@ class Streams:
 
     async def _hold(self, receive: Receive, send: Send, call: Call) -> bool:
         """Hold the session of the stream's client; whether it was the server that left."""
-        claim = (lambda: self.arriving.claim(call)) if self.arriving.may_record(call) else None
+        records = self.arriving.may_record(call)
+        claim = (lambda: self.arriving.claim(call)) if records else None
         client = call.wire or call
-        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), client)
+
+        def allowed() -> bool:
+            now = self.presence.clock.now()
+            return self.arriving.may_listen(call, now) and self.arriving.may_record(call) == records
+
+        return await self.presence.hold(claim, _gone(receive), _pinging(send, call), client, allowed)
 
 
 def _gone(receive: Receive) -> Callable[[], Awaitable[None]]:

@@ -24,6 +24,26 @@ class Membership:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An open invitation; its secret is kept as a digest."""
+
+    id: str
+    project_id: str
+    role: Role
+    invited_by: str
+    created_at: Instant
+    expires_at: Instant
+
+
+_RANKS: Final[dict[Role, int]] = {"viewer": 1, "member": 2, "owner": 3}
+
+
+def rank(role: Role) -> int:
+    """How much a role may: more than any with a lower number."""
+    return _RANKS[role]
+
+
 def may_act(role: Role, read_only: bool) -> bool:
     """Whether somebody in that role, through such a token, registers sessions and acts on their own."""
     return role in ACTING and not read_only

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field
 
 from onduty.api import Route
 from onduty.cleaning import NAME
 from onduty.clock import rfc3339
 from onduty.identity.asking import Caller
+from onduty.projects.deleting import Owning
 from onduty.projects.model import Project
 from onduty.projects.service import Projects
 from onduty.shapes import Answer, Body, Uuid, Words, example, refusals
@@ -21,6 +23,14 @@ def _projects(request: Request) -> Projects:
 
 
 Room = Annotated[Projects, Depends(_projects)]
+
+
+def _owning(request: Request) -> Owning:
+    room: Owning = request.app.state.owning
+    return room
+
+
+OwningRoom = Annotated[Owning, Depends(_owning)]
 
 
 class ProjectAnswer(Answer):
@@ -39,6 +49,11 @@ class NewProject(Body):
     model_config = example(name="app")
 
     name: Annotated[str, Words(NAME, required=True)]
+
+
+class ProjectChange(Body):
+    # Only what is named changes; the default is never read.
+    name: Annotated[str, Words(NAME, required=True)] = Field(default_factory=str)
 
 
 def _row(project: Project, role: str) -> dict[str, Any]:
@@ -78,3 +93,28 @@ async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
 )
 async def get_project(caller: Caller, room: Room, id: Uuid) -> Any:
     return _row(room.project(caller, id), room.role(caller, id))
+
+
+@router.patch(
+    "/projects/{id}",
+    operation_id="changeProject",
+    summary="Give a project another name; for owners",
+    response_model=ProjectAnswer,
+    responses=refusals(400, 401, 403, 413, 415, 429, 503),
+)
+async def change_project(caller: Caller, room: Room, owning: OwningRoom, id: Uuid, body: ProjectChange) -> Any:
+    if "name" in body.model_fields_set:
+        await owning.rename(caller, id, body.name)
+    return _row(room.project(caller, id), room.role(caller, id))
+
+
+@router.delete(
+    "/projects/{id}",
+    status_code=204,
+    operation_id="deleteProject",
+    summary="Delete a project with everything; for owners",
+    responses=refusals(400, 401, 403, 429, 503),
+)
+async def delete_project(caller: Caller, owning: OwningRoom, id: Uuid) -> Response:
+    await owning.delete(caller, id)
+    return Response(status_code=204)

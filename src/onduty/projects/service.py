@@ -3,10 +3,13 @@
 All of it stands in memory, loaded at start and changed after each commit, so that deciding touches no database.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import uuid_utils
 
+from onduty.audit.service import About, record
 from onduty.cleaning import NAME, text
 from onduty.clock import Instant
 from onduty.database.engine import Database
@@ -26,6 +29,12 @@ class Projects:
     database: Database
     known: dict[str, Project] = field(default_factory=dict)
     roles: dict[str, dict[str, Role]] = field(default_factory=dict)
+    # Tokens that were revoked since the start: what such a token began goes no further.
+    withdrawn: set[str] = field(default_factory=set)
+    # Who changes people or takes a project away does so one after the other.
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    on_withdrawal: list[Callable[[], None]] = field(default_factory=list)
+    on_deletion: list[Callable[[str], None]] = field(default_factory=list)
 
     async def load(self) -> None:
         """Read every project and membership; once, before the server answers."""
@@ -41,6 +50,8 @@ class Projects:
     def sees(self, principal: Principal, project_id: str) -> Role | None:
         """The caller's role in the project, None where they may not see it or it does not exist."""
         if principal.project_ids is not None and project_id not in principal.project_ids:
+            return None
+        if principal.token_id in self.withdrawn:
             return None
         return self.roles.get(principal.user_id, {}).get(project_id)
 
@@ -64,6 +75,40 @@ class Projects:
         """Whether the caller registers and acts in the project; False too where they may not see it."""
         role = self.sees(principal, project_id)
         return role is not None and may_act(role, principal.read_only)
+
+    def may_record(self, principal: Principal, project_id: str | None) -> bool:
+        """Whether anything of what the caller does there is kept; None is in no project."""
+        if project_id is not None:
+            return self.may_act(principal, project_id)
+        sees_nothing = principal.project_ids is not None and not principal.project_ids
+        return not (principal.read_only or sees_nothing or principal.token_id in self.withdrawn)
+
+    def owned(self, principal: Principal, project_id: str) -> None:
+        """Forbidden for all but owners."""
+        if self.role(principal, project_id) != "owner":
+            raise Forbidden("Only an owner may")
+
+    def managed(self, principal: Principal, project_id: str) -> None:
+        """Forbidden for all but owners with a token that may manage: one for agents, narrowed or read-only, may not."""
+        self.owned(principal, project_id)
+        manages(principal)
+
+    def place(self, user_id: str, project_id: str, role: Role | None) -> None:
+        """Let somebody have that role there in memory, None for none."""
+        roles = self.roles.setdefault(user_id, {})
+        if role is None:
+            roles.pop(project_id, None)
+        else:
+            roles[project_id] = role
+
+    def told(self) -> None:
+        """Somebody may do less than before: whatever is open and rests on it looks again."""
+        for listener in self.on_withdrawal:
+            listener()
+
+    def seen_by(self, principal: Principal) -> list[str]:
+        """Ids of the projects that a token sees."""
+        return [i for i in self.roles.get(principal.user_id, {}) if self.sees(principal, i) is not None]
 
     def visible(self, principal: Principal) -> list[Project]:
         """The projects that the caller sees, by name and then id."""
@@ -112,7 +157,7 @@ class Projects:
         if principal.project_ids is not None:
             raise Forbidden("A token that is narrowed to projects makes none")
         cleaned = text(name, "name", NAME, required=True)
-        project = await self.database.write(lambda writer: found(writer, cleaned, principal.user_id))
+        project = await self.database.write(lambda writer: found(writer, cleaned, principal.user_id, principal))
         self.adopt(project, principal.user_id)
         return project
 
@@ -122,10 +167,22 @@ class Projects:
         self.roles.setdefault(owner_id, {})[project.id] = "owner"
 
 
-def found(writer: Writer, name: str, owner_id: str) -> Project:
+def manages(principal: Principal) -> None:
+    """Forbidden for a token that is read-only or narrowed: those are for agents, which manage no people and projects.
+
+    A narrowed token makes no tokens (design.md 1); an invitation would be a way round that.
+    """
+    if principal.read_only:
+        raise Forbidden("This token is read-only")
+    if principal.project_ids is not None:
+        raise Forbidden("A token that is narrowed to projects manages neither projects nor people")
+
+
+def found(writer: Writer, name: str, owner_id: str, by: Principal | None = None) -> Project:
     """Write a new project with its owner, inside the caller's transaction."""
     now: Instant = writer.now
     project = Project(str(uuid_utils.uuid7()), name, now)
     store.add_project(writer, project)
     store.add_member(writer, Membership(project.id, owner_id, "owner"))
+    record(writer, [project.id], "project_made", by, About(project.id, owner_id, name, "owner"))
     return project

@@ -10,7 +10,7 @@ from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.errors import Forbidden, NotFound, Problem
 from onduty.identity.service import Principal
-from onduty.projects.service import Projects
+from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Kind, Registers, fold, forgettable, join
 from onduty.sessions.model import AgentSession, end_of, is_ours, is_version_7
@@ -173,6 +173,8 @@ class _Work:
         batch, principal = self.batch, self.principal
         if batch.project_id is not None:
             self.projects.acting(principal, batch.project_id)
+        elif not self.projects.may_record(principal, None):
+            raise Forbidden(NOT_SEEN)
         owner = self._alias_owner(named)
         if owner is not None:
             return stored(self.writer, owner)

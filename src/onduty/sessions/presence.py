@@ -33,6 +33,7 @@ class Stream:
 
     claim: Callable[[], Claim] | None
     client: object = None
+    allowed: Callable[[], bool] = lambda: True
     session: AgentSession | None = None
     before: AgentSession | None = None
     is_over: bool = False
@@ -49,19 +50,28 @@ class Presence:
     streams: set[Stream] = field(default_factory=set)
     held: Counter[str] = field(default_factory=Counter)
 
-    async def hold(self, claim: Callable[[], Claim] | None, gone: Gone, ping: Pinging, client: object = None) -> bool:
+    async def hold(
+        self,
+        claim: Callable[[], Claim] | None,
+        gone: Gone,
+        ping: Pinging,
+        client: object = None,
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> bool:
         """Hold a session for as long as the client stays: until `gone` returns (False) or the server ends it (True).
 
         The first 5 seconds make nothing: a client that only looks what there is leaves nothing behind. Without a
-        claim nothing is held: the stream is open and no more.
+        claim nothing is held: the stream is open and no more. Once it is not `allowed` any longer the server ends it.
         """
-        stream = Stream(claim, client, is_over=self.closing)
+        stream = Stream(claim, client, allowed, is_over=self.closing or not allowed())
         self.streams.add(stream)
         try:
             wait = SHOWN_AFTER_SECONDS
             while not stream.is_over:
                 if await self._gone_within(stream, wait, gone):
                     return False
+                if not allowed():
+                    return True
                 if not stream.is_over:
                     await self._renew(stream)
                     await ping(stream.session)
@@ -117,6 +127,10 @@ class Presence:
     def leave(self, client: object) -> None:
         """This client has hung up: its streams end now."""
         self._end([stream for stream in self.streams if stream.client is client])
+
+    def look_again(self) -> None:
+        """Somebody may do less than before: streams that are not allowed any longer end now."""
+        self._end([stream for stream in self.streams if not stream.allowed()])
 
     def close(self) -> None:
         """The server leaves: every stream ends now."""

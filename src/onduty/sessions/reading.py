@@ -41,6 +41,10 @@ class Reading:
             view.touched.update(session.id for session in self.registry.of_project(project_id))
         return view.at(now)
 
+    def forget_project(self, project_id: str) -> None:
+        """A project is gone, and with it what is kept of its list."""
+        self.views.pop(project_id, None)
+
     async def list(self, principal: Principal, query: Query, now: Instant) -> Listing:
         """A page of a project's sessions, or of the caller's own where the query names none. Forbidden if not seen."""
         if query.project_id is not None:

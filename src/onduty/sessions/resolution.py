@@ -8,9 +8,9 @@ from onduty.cleaning import origin_of
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
-from onduty.errors import Ended, NotFound, Problem
+from onduty.errors import Ended, Forbidden, NotFound, Problem
 from onduty.identity.service import Principal
-from onduty.projects.service import Projects
+from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
 from onduty.sessions.fold import Registers, called
 from onduty.sessions.model import AgentSession, end_of, is_told_by_client
@@ -59,7 +59,7 @@ class Resolution:
         if found is not None:
             self.registry.record_call(found, now)
             return found
-        return self.registry.adopt(await self.database.write(lambda writer: _made(writer, claim, parent)))
+        return self.registry.adopt(await self.database.write(lambda writer: self._make(writer, claim, parent)))
 
     async def of_stream(self, claim: Claim, now: Instant, held: AgentSession | None) -> AgentSession | None:
         """The session that an open presence stream holds; made where there is none. It is no sign of life.
@@ -78,7 +78,9 @@ class Resolution:
         has_ended = parent is not None and claim.named is None
         if has_ended or (held is not None and end_of(held.registers) is not None):
             return None
-        return self.registry.adopt(await self.database.write(lambda writer: _made(writer, claim, parent, calls=False)))
+        return self.registry.adopt(
+            await self.database.write(lambda writer: self._make(writer, claim, parent, calls=False))
+        )
 
     async def existing(self, claim: Claim, now: Instant) -> AgentSession | None:
         """The session of a request, without making or renewing one."""
@@ -182,11 +184,17 @@ class Resolution:
                 return bound, bound
             if alone:
                 end(writer, old, "moved")
-            return stored(writer, old.id), _made(writer, claim, old.id)
+            return stored(writer, old.id), self._make(writer, claim, old.id)
 
         old, new = await self.database.write(work)
         self.registry.adopt(old)
         return self.registry.adopt(new)
+
+    def _make(self, writer: Writer, claim: Claim, parent: str | None, *, calls: bool = True) -> AgentSession:
+        """`_made`, unless the caller lost token or project while this waited."""
+        if not self.projects.may_record(claim.principal, claim.project_id):
+            raise Forbidden(NOT_SEEN)
+        return _made(writer, claim, parent, calls=calls)
 
     def is_alone(self, session: AgentSession) -> bool:
         """Whether neither a client's own reports nor a register speak for the session beside its wire ids."""

@@ -1,11 +1,12 @@
 """What may happen to one session: it is registered, looked at, acts, says something of itself, ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 import uuid_utils
 
+from onduty.audit.service import About, record
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
@@ -31,6 +32,8 @@ __all__ = [
     "judge",
     "new_session",
     "raise_to",
+    "remove_some",
+    "revoke",
     "stored",
 ]
 
@@ -61,6 +64,8 @@ class Sessions:
         self.projects.acting(principal, project_id)
 
         def work(writer: Writer) -> tuple[AgentSession, bool]:
+            # Once more, for the caller may have lost the project while this waited.
+            self.projects.acting(principal, project_id)
             found = None
             if wanted.client_ref is not None:
                 found = store.alias_owner(writer, principal.user_id, wanted.machine_id, project_id, wanted.client_ref)
@@ -141,16 +146,35 @@ class Sessions:
         role = None if session.project_id is None else self.projects.role(principal, session.project_id)
         if role is None or not may_end_any(role, principal.read_only):
             self.acts_as(principal, session)
-        await self.finish(session_id, reason)
+        await self.finish(session_id, reason, principal)
 
-    async def finish(self, session_id: str, reason: str) -> AgentSession:
-        """Commit an end made at the server; who may is decided already."""
+    async def finish(self, session_id: str, reason: str, by: Principal | None = None) -> AgentSession:
+        """Commit an end made at the server; who may is decided already. That of another's session is noted."""
 
         def work(writer: Writer) -> AgentSession:
-            end(writer, stored(writer, session_id), reason)
+            session = stored(writer, session_id)
+            if (
+                by is not None
+                and by.user_id != session.user_id
+                and session.project_id
+                and not end_of(session.registers)
+            ):
+                about = About(session_id, session.user_id, session.caller_origin)
+                record(writer, [session.project_id], "session_ended", by, about)
+            end(writer, session, reason)
             return stored(writer, session_id)
 
         return self.registry.adopt(await self.database.write(work))
+
+    def adopt(self, rows: Iterable[AgentSession]) -> None:
+        """Take rows that were just committed into memory."""
+        for row in rows:
+            self.registry.adopt(row)
+
+    def forget_project(self, project_id: str) -> None:
+        """Let the sessions of a project that is gone leave memory."""
+        for session in list(self.registry.of_project(project_id)):
+            self.registry.drop(session)
 
 
 def _parent(writer: Writer, principal: Principal, project_id: str, parent: str, child: str | None) -> str:
@@ -197,3 +221,22 @@ def raise_to(writer: Writer, session: AgentSession, delta: Registers) -> AgentSe
     """Join a delta into what is stored, and answer the session as it is then."""
     store.raise_registers(writer, session.id, delta)
     return stored(writer, session.id)
+
+
+def revoke(
+    writer: Writer, user_id: str, *, token_id: str | None = None, project_id: str | None = None
+) -> list[AgentSession]:
+    """End a user's sessions that speak through a token, or in a project; to be adopted after the commit.
+
+    Those that have settled are left: nothing was heard of them for 24 hours, and nothing more will be.
+    """
+    ids = store.live_of(writer, user_id, token_id=token_id, project_id=project_id)
+    going = [session for session in store.by_ids(writer, ids) if end_of(session.registers) is None]
+    for session in going:
+        end(writer, session, "revoked")
+    return store.by_ids(writer, [session.id for session in going])
+
+
+def remove_some(writer: Writer, project_id: str, limit: int) -> int:
+    """Remove so many sessions of a project that is gone, inside the caller's transaction; how many that were."""
+    return store.remove_some(writer, project_id, limit)

@@ -312,10 +312,20 @@ def settled_page(
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
 
 
-def live_through(reader: Reader, token_id: str) -> list[str]:
-    """Ids of the sessions that speak through a token and have not settled."""
-    query = select(_T.id).where(_T.token_id == token_id, _T.settled_at.is_(None))
+def live_of(reader: Reader, user_id: str, *, token_id: str | None = None, project_id: str | None = None) -> list[str]:
+    """Ids of the user's sessions that have not settled: those that speak through a token, or in a project."""
+    query = select(_T.id).where(_T.user_id == user_id, _T.settled_at.is_(None))
+    if token_id is not None:
+        query = query.where(_T.token_id == token_id)
+    if project_id is not None:
+        query = query.where(_T.project_id == project_id)
     return list(reader.connection.execute(query).scalars())
+
+
+def remove_some(writer: Writer, project_id: str, limit: int) -> int:
+    """Remove so many of a project's sessions with all that hangs on them; how many that were."""
+    some = select(_T.id).where(_T.project_id == project_id).limit(limit)
+    return writer.connection.execute(delete(agent_sessions).where(_T.id.in_(some))).rowcount
 
 
 def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:

@@ -12,6 +12,22 @@ down_revision = None
 def upgrade() -> None:
     # why long: the tables of the first release, one after the other
     op.create_table(
+        "audit_entries",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=36), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("act", sa.String(length=32), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=True),
+        sa.Column("token_id", sa.String(length=36), nullable=True),
+        sa.Column("address", sa.String(length=64), nullable=True),
+        sa.Column("about_id", sa.String(length=36), nullable=True),
+        sa.Column("about_user_id", sa.String(length=36), nullable=True),
+        sa.Column("about_name", sa.String(length=120), nullable=True),
+        sa.Column("about_role", sa.String(length=16), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
+    )
+    op.create_index("ix_audit_entries_project_id_at_id", "audit_entries", ["project_id", "at", "id"], unique=False)
+    op.create_table(
         "listening",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
@@ -28,6 +44,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
     op.create_table(
@@ -107,6 +124,25 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_browser_sessions")),
     )
+    op.create_table(
+        "invitations",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("role", sa.String(length=16), nullable=False),
+        sa.Column("invited_by", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invited_by"], ["users.id"], name=op.f("fk_invitations_invited_by_users"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"], ["projects.id"], name=op.f("fk_invitations_project_id_projects"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitations")),
+        sa.UniqueConstraint("digest", name=op.f("uq_invitations_digest")),
+    )
+    op.create_index("ix_invitations_project_id", "invitations", ["project_id"], unique=False)
     op.create_table(
         "members",
         sa.Column("project_id", sa.String(length=36), nullable=False),

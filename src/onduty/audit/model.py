@@ -1,0 +1,49 @@
+"""What the audit log keeps of an act: who, what, about whom or what, when, from where."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from onduty.clock import Instant
+
+Act = Literal[
+    "project_made",
+    "project_renamed",
+    "token_made",
+    "token_used_first",
+    "token_revoked",
+    "member_invited",
+    "invitation_withdrawn",
+    "member_joined",
+    "member_raised",
+    "member_lowered",
+    "member_left",
+    "member_removed",
+    "session_ended",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What an act is about: its id, whose it is, its name, and the role that was given."""
+
+    id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+    role: str | None = None
+
+
+NOTHING: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act in one project. `user_id` and `token_id` are of who did it; None: the server itself."""
+
+    id: str
+    project_id: str
+    at: Instant
+    act: str
+    user_id: str | None
+    token_id: str | None
+    address: str | None
+    about: About

@@ -1,0 +1,10 @@
+"use strict";
+// The secret stands in the link's fragment, which no server sees: it goes into the form, and out of the address bar.
+const secret = location.hash.slice(1);
+if (secret) {
+  document.getElementById("secret").value = secret;
+  document.getElementById("paste").hidden = true;
+  document.getElementById("by-link").hidden = false;
+  history.replaceState(null, "", location.pathname);
+  (document.getElementById("name") || document.querySelector("#join button")).focus();
+}
