@@ -29,6 +29,8 @@ def test_schemathesis_finds_nothing(start_server: StartServer, tmp_path: Path) -
         "HOME": str(tmp_path),
         "PYTHONPATH": str(ROOT),
         "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",
+        "FUZZED_PORT": str(server.port),
+        "FUZZED_TOKEN": server.owner_token,
         "FUZZED_PROJECT": server.project_id,
         "FUZZED_SESSION": made.json["session_id"],
     }
