@@ -94,6 +94,8 @@ async def take_body(request: Request, takes_body: bool) -> None:
     # Where Starlette looks first: what was read under our limit and parsed by our rules is what the route gets.
     request._body = body  # noqa: SLF001
     if takes_body and body:
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Unsupported("The body must not be compressed")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Unsupported
         request._json = parse_json(body)  # noqa: SLF001

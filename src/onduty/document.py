@@ -10,8 +10,8 @@ from onduty.shapes import REFUSALS, Error
 Json = dict[str, Any]
 
 _METHODS: Final = ("get", "post", "patch", "delete")
-# Whatever is asked: what breaks off or names two hosts, a body or headers too long, a foreign host, and our own faults.
-_EVERYWHERE: Final = (400, 413, 421, 431, 500, 503)
+# Whatever is asked: what breaks off, is too slow or too long, names two hosts or a foreign one, and our own faults.
+_EVERYWHERE: Final = (400, 408, 413, 421, 431, 500, 503)
 _TEXT: Final[Json] = {"type": "string"}
 _SECONDS: Final[Json] = {"type": "string", "pattern": "^[1-9][0-9]*$"}
 _HEADERS: Final[dict[int, tuple[str, str, Json]]] = {

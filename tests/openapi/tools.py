@@ -33,17 +33,8 @@ def environment() -> Path:
 def generate(document: Path, into: Path) -> None:
     """Write the package that speaks what the document says; a warning of the generator is an error."""
     program = environment() / "openapi-python-client"
-    command: list[str | Path] = [
-        "generate",
-        "--path",
-        document,
-        "--meta",
-        "none",
-        "--output-path",
-        into,
-        "--fail-on-warning",
-    ]
-    _run(program, *command, "--config", HERE / "generator.yaml")
+    options = ("--meta", "none", "--fail-on-warning", "--config", str(HERE / "generator.yaml"))
+    _run(program, "generate", "--path", document, "--output-path", into, *options)
 
 
 def _uv() -> str:
