@@ -2,6 +2,7 @@
 # make test    every check there is
 # make bench   the figures of the README, beside their baselines
 # make soak    the server under work for as long as you let it
+# make openapi renews docs/openapi.json, the committed copy of the API's document
 # make format  what a program can mend, mended
 # make clean   removes what these made; never ./data
 #
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak format clean system
+.PHONY: help run test check bench soak openapi format clean system
 
 UV_VERSION := 0.13.9
 UV := .uv/uv-$(UV_VERSION)/bin/uv
@@ -51,12 +52,15 @@ bench: .venv/.synced
 soak: .venv/.synced
 	@$(BIN)/python -m benchmarks.soak
 
+openapi: .venv/.synced
+	@$(BIN)/python -m tests.openapi.renew
+
 format: .venv/.synced
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .uv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/agents/node_modules
+	rm -rf .venv .uv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/agents/node_modules tests/mcp/conformance/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the server needs, and no more; leaves in place what the tests need where it is there already.

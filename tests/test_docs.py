@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 from onduty import errors
-from onduty.application import document, rest
+from onduty.application import rest
 from onduty.background import Background
 from onduty.cli.commands import COMMANDS
 from onduty.clock import Clock
 from onduty.database.engine import Database
 from onduty.database.schema import prepare
+from onduty.document import document
 from onduty.mcp.shapes import INPUTS
 from onduty.rooms import build
 from onduty.settings import describe, load

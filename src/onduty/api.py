@@ -5,6 +5,7 @@ The order of refusal is design.md section 5's: 404 and 405 by the router, then 4
 
 import json
 from collections.abc import Callable, Coroutine, Sequence
+from decimal import Decimal
 from typing import Any, Final, Protocol
 
 from fastapi import Request, Response
@@ -93,6 +94,8 @@ async def take_body(request: Request, takes_body: bool) -> None:
     # Where Starlette looks first: what was read under our limit and parsed by our rules is what the route gets.
     request._body = body  # noqa: SLF001
     if takes_body and body:
+        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            raise Unsupported("The body must not be compressed")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Unsupported
         request._json = parse_json(body)  # noqa: SLF001
@@ -101,12 +104,21 @@ async def take_body(request: Request, takes_body: bool) -> None:
 def parse_json(body: bytes) -> Any:
     """JSON by the letter of RFC 8259, without repeated names. Invalid at `body`; lone surrogates come through."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse, parse_float=_number, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Invalid.at("body", "names a field twice" if str(error) == _TWICE else "must be JSON") from None
 
 
 _TWICE: Final = "twice"
+# What a float can still tell from its neighbours.
+_BEYOND: Final = 2**53
+
+
+def _number(text: str) -> float | int:
+    """A whole number is whole however it is written: `1.0` and `1e3` are integers to JSON Schema."""
+    number = float(text)
+    is_whole = number.is_integer() and abs(number) < _BEYOND and Decimal(text) == number
+    return int(number) if is_whole else number
 
 
 def _refuse(constant: str) -> None:

@@ -1,7 +1,7 @@
 """The application behind the front: REST with its document, the MCP endpoint, pages, health."""
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
@@ -15,6 +15,7 @@ import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import problem_response
 from onduty.audit.routes import router as audit
+from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
@@ -111,21 +112,6 @@ async def _document(request: Request) -> Response:
     from onduty.sessions.rows import encode
 
     return Response(encode(document(request.app)), media_type="application/json")
-
-
-def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, made once: ours has bearer tokens everywhere, and no 422, which we never answer."""
-    if app.openapi_schema is None:
-        made = app.openapi()
-        made.setdefault("components", {})["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        made["security"] = [{"bearer": []}]
-        for operations in made["paths"].values():
-            for operation in operations.values():
-                operation["responses"].pop("422", None)
-        for name in ("HTTPValidationError", "ValidationError"):
-            made["components"].get("schemas", {}).pop(name, None)
-    assert app.openapi_schema is not None
-    return app.openapi_schema
 
 
 async def _browse() -> FileResponse:

@@ -26,11 +26,14 @@ _NOT_SLUG = re.compile(r"[^\w./+-]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Control characters that are no white space, Unicode's format characters (bidi, zero-width, tags) but for the few that
 # are seen, and what is shown as nothing though it counts as a letter or mark: fillers, joiners, variation selectors.
-_UNWANTED = re.compile(
-    "[\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+UNWANTED: Final = (
+    "\0-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
-    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+# What `str.split` takes for white space and is not among those.
+WHITE: Final = "\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_UNWANTED = re.compile(f"[{UNWANTED}]+")
 
 
 def clean(value: str) -> str:

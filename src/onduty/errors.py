@@ -98,6 +98,16 @@ class NotAcceptable(Problem):
         super().__init__(message)
 
 
+class TimedOut(Problem):
+    """408: the request did not come in within its time. The connection is closed."""
+
+    status = 408
+    code = "TIMED_OUT"
+
+    def __init__(self, message: str = "The request came in too slowly") -> None:
+        super().__init__(message)
+
+
 class Conflict(Problem):
     """409: what is there already, or must stay, stands against it."""
 

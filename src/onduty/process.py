@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from onduty.answers import ALWAYS, Receive, Scope, Send, Whole, problem_answer
 from onduty.database.refused import Refused
-from onduty.errors import HeadersTooLarge, Invalid, Problem
+from onduty.errors import HeadersTooLarge, Invalid, Problem, TimedOut
 
 HEADER_BYTES: Final = 32 * 1024
 GRACE_SECONDS: Final = 3
@@ -51,8 +51,17 @@ class Answering(typing.Protocol):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
+# Seconds for a head, and for what is too late to answer; the least that a body brings on the average after those.
+_HEAD_SECONDS: Final = 10
+_BODY_BYTES_A_SECOND: Final = 512
+_KEEP_ALIVE_SECONDS: Final = 75
+_TICKS_A_SECOND: Final = 10
+
+
 class Protocol(HttpToolsProtocol):
     """HTTP whose headers are limited in all (httptools has no limit), and whose own refusals are our error object.
+
+    uvicorn waits for a request without end: `look`, called every second, gives up on one that comes too slowly.
 
     What the application can answer at once is written at once: a task for it would cost more than the answer.
     """
@@ -63,8 +72,12 @@ class Protocol(HttpToolsProtocol):
     _chunk = 0
     _problem: Problem | None = None
     _is_refused = False
+    # Requests begun, and for how many seconds `look` has found the same one unfinished.
+    _begun = _looked_at = _seconds = 0
+    _in_body = False
 
     def on_message_begin(self) -> None:
+        self._begun += 1
         self._in_head, self._first, self._arrived = True, self._chunk, 0
         super().on_message_begin()
 
@@ -73,7 +86,36 @@ class Protocol(HttpToolsProtocol):
         if self._first + self._arrived > HEADER_BYTES and self._head_bytes() > HEADER_BYTES:
             self._problem = HeadersTooLarge(HEADER_BYTES)
             raise self._problem
+        self._in_body = True
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        super().on_message_complete()
+
+    def look(self) -> None:
+        """Refuse or close what has been coming in for too long. Called once a second."""
+        if self._begun != self._looked_at:
+            self._looked_at, self._seconds = self._begun, 0
+        elif self._in_head or self._in_body:
+            self._seconds += 1
+            if self._is_late() and not self.flow.read_paused:
+                self._give_up()
+
+    def _is_late(self) -> bool:
+        if not self._begun:
+            return self._seconds > _KEEP_ALIVE_SECONDS
+        if self._seconds <= _HEAD_SECONDS:
+            return False
+        # An answered request whose body goes on and on is not read for its own sake.
+        is_slow = self._arrived < self._seconds * _BODY_BYTES_A_SECOND
+        return self._in_head or self.cycle.response_complete or is_slow
+
+    def _give_up(self) -> None:
+        if self._begun and (self._in_head or not self.cycle.response_started):
+            self._refuse(TimedOut())
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if self._is_refused:
@@ -132,6 +174,13 @@ class Server(uvicorn.Server):
         self._leaving()
         await super().shutdown(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0:
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Protocol):
+                    connection.look()
+        return await super().on_tick(counter)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         with super().capture_signals():
@@ -150,7 +199,7 @@ def server(app: Answering, leaving: Callable[[], None]) -> Server:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        timeout_keep_alive=75,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=_BACKLOG,
     )

@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import no_info_after_validator_function
 
-from onduty.cleaning import slug, text
+from onduty.cleaning import UNWANTED, WHITE, slug, text
 from onduty.clock import Instant, parse_rfc3339
 from onduty.errors import Invalid
 
@@ -48,6 +48,11 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
+def example(**fields: Any) -> ConfigDict:
+    """A body's configuration with one example of it, for the document."""
+    return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
 class Answer(BaseModel):
     """An answer's body, for the document: answers themselves are written without it."""
 
@@ -68,6 +73,16 @@ class Error(Answer):
     reconnect: bool | None = Field(None, description="True if re-linking GitHub may fix the issue")
 
 
+def _escaped(characters: str) -> str:
+    """A character class of Python's as JSON Schema has it; surrogates are no characters there."""
+    kept = characters.replace("\ud800-\udfff", "")
+    return "".join(char if char == "-" or char > "\uffff" else f"\\u{ord(char):04x}" for char in kept)
+
+
+_TEXT: Final = r"^[^\u0000]*$"
+SEEN: Final = rf"^[^\u0000]*[^{_escaped(UNWANTED + WHITE)}][^\u0000]*$"
+
+
 class Words:
     """Text that is cleaned (design.md 2.5), of at most `limit` characters before that; as an annotation of a field."""
 
@@ -82,7 +97,8 @@ class Words:
         return no_info_after_validator_function(self.clean, handler(source))
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "maxLength": self.limit} | ({"minLength": 1} if self.required else {})
+        least = {"minLength": 1, "pattern": SEEN} if self.required else {"pattern": _TEXT}
+        return {"type": "string", "maxLength": self.limit, **least}
 
 
 class Slug(Words):
@@ -92,19 +108,25 @@ class Slug(Words):
         return slug(value, "", self.limit, self.required)
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The statuses of refusals that a route documents beside its own answer."""
-    return {status: {"model": Error, "description": _SAYS[status]} for status in statuses}
-
-
-_SAYS: Final = {
+REFUSALS: Final = {
     400: "Something in the request is wrong",
     401: "Not authenticated",
     403: "Forbidden",
     404: "Not found",
+    405: "Another method is allowed",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
-    415: "Not JSON",
+    415: "Not JSON, or compressed",
+    421: "Not this server's host",
     429: "Too many requests",
+    431: "Headers too large",
+    500: "Our fault",
     503: "The database cannot be written just now",
 }
+"""What a refusal with this status means, in the document."""
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The statuses of refusals that a route documents beside its own answer and those that any may give."""
+    return {status: {"model": Error, "description": REFUSALS[status]} for status in statuses}

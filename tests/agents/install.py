@@ -14,7 +14,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
-STAMP = MODULES / ".onduty-installed"
 INSTALL_SECONDS = 600
 
 
@@ -33,34 +32,47 @@ class Paths:
 
 
 def ensure() -> Paths:
-    """Installs what is missing and returns the programs' paths.
-
-    Safe to call from several processes at once: one installs, the others wait. Raises InstallError.
-    """
-    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
-    with (HERE / ".install.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not STAMP.exists() or STAMP.read_text() != digest:
-            _install()
-            STAMP.write_text(digest)
+    """Installs what is missing and returns the programs' paths. Raises InstallError."""
+    install(HERE)
     return _paths()
 
 
-def _install() -> None:
+def install(folder: Path) -> Path:
+    """Installs what the `package-lock.json` in `folder` names and is missing there, and returns its `node_modules`.
+
+    Safe to call from several processes at once: one installs, the others wait. Raises InstallError.
+    """
+    modules = folder / "node_modules"
+    stamp = modules / ".onduty-installed"
+    digest = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    with (folder / ".install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != digest:
+            _install(folder)
+            stamp.write_text(digest)
+    return modules
+
+
+def node(modules: Path) -> Path:
+    """The pinned Node that is installed there. Raises InstallError."""
+    return _existing(modules / f"node-{_target()}" / "bin" / "node")
+
+
+def _install(folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        raise InstallError("npm is not installed: it fetches the agent clients that these tests run")
+        raise InstallError("npm is not installed: it fetches what these tests run")
     # The packages' own install scripts only copy or fetch binaries, which are started from their own packages instead.
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS)
     if done.returncode != 0:
-        raise InstallError(f"npm ci failed in {HERE}:\n{done.stdout}{done.stderr}")
+        raise InstallError(f"npm ci failed in {folder}:\n{done.stdout}{done.stderr}")
 
 
 def _paths() -> Paths:
     target = _target()
     return Paths(
-        node=_existing(MODULES / f"node-{target}" / "bin" / "node"),
+        node=node(MODULES),
         claude_2025=_claude("claude-code-2025", target),
         claude_2026=_claude("claude-code-2026", target),
         inspector=_existing(MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"),

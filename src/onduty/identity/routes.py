@@ -12,7 +12,7 @@ from onduty.identity.asking import Caller, Now, own_origin
 from onduty.identity.issuing import Issuing, Wanted
 from onduty.identity.model import Principal
 from onduty.identity.service import Identity
-from onduty.shapes import Answer, Body, Slug, Time, Uuid, Words, refusals
+from onduty.shapes import Answer, Body, Slug, Time, Uuid, Words, example, refusals
 
 router = APIRouter(route_class=Route, tags=["identity"])
 
@@ -59,6 +59,8 @@ class SignInLinkAnswer(Answer):
 
 
 class TokenWanted(Body):
+    model_config = example(name="laptop", caller_role="backend", machine_id="laptop")
+
     name: Annotated[str, Words(NAME, required=True)]
     project_ids: list[Uuid] | None = Field(None, min_length=1, max_length=100)
     caller_role: Annotated[str, Words(ROLE)] | None = None

@@ -15,7 +15,7 @@ from onduty.answers import Headers, Message, Receive, Scope, Send, answer, read_
 from onduty.background import Background
 from onduty.cleaning import NAME, REF, VERSION, clean, slug, text
 from onduty.clock import Clock
-from onduty.errors import MethodNotAllowed, NotAcceptable, NotFound, RateLimited, TooLarge
+from onduty.errors import MethodNotAllowed, NotAcceptable, NotFound, RateLimited, TooLarge, Unsupported
 from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving, Call
@@ -83,6 +83,8 @@ class Layer:
         body = None if length.isdigit() and int(length) > BODY_BYTES else await read_body(receive, BODY_BYTES)
         if body is None:
             raise TooLarge(BODY_BYTES)
+        if dict(scope["headers"]).get(b"content-encoding", b"identity").strip().lower() != b"identity":
+            raise Unsupported("The body must not be compressed")
         message = _message(body)
         params = _part(message, "params")
         meta = _part(params, "_meta")

@@ -23,6 +23,7 @@ from onduty.cleaning import BRANCH, NAME, REF, ROLE, SAID, TICKET, slug, text
 from onduty.errors import Forbidden, Invalid, Problem
 from onduty.mcp.answering import on_duty, shown_session
 from onduty.mcp.arriving import Arriving, Call
+from onduty.mcp.lists import HINTS, ToolServer, no_prompts, no_resources, no_templates
 from onduty.mcp.shapes import INPUTS, OUTPUTS
 
 INSTRUCTIONS: Final = (
@@ -55,13 +56,17 @@ def server_of(arriving: Arriving) -> Server[Any]:
     async def call_tool(context: Any, params: CallToolRequestParams) -> CallToolResult:
         return await tools.answer(_call(context), params.name, params.arguments or {})
 
-    server: Server[Any] = Server(
+    server = ToolServer(
         "onduty",
         version=onduty.__version__,
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_prompts=no_prompts,
+        on_list_resources=no_resources,
+        on_list_resource_templates=no_templates,
         on_subscriptions_listen=_never_reached,
+        cache_hints=HINTS,
         get_tool_input_schema=INPUTS.get,
     )
     # Tracing spans for a tracer that is not there.

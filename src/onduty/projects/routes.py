@@ -12,7 +12,7 @@ from onduty.identity.asking import Caller
 from onduty.projects.deleting import Owning
 from onduty.projects.model import Project
 from onduty.projects.service import Projects
-from onduty.shapes import Answer, Body, Uuid, Words, refusals
+from onduty.shapes import Answer, Body, Uuid, Words, example, refusals
 
 router = APIRouter(route_class=Route, tags=["projects"])
 
@@ -46,6 +46,8 @@ class ProjectsAnswer(Answer):
 
 
 class NewProject(Body):
+    model_config = example(name="app")
+
     name: Annotated[str, Words(NAME, required=True)]
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from onduty.answers import problem_answer
 from onduty.api import Route, parse_json
@@ -13,12 +13,16 @@ from onduty.identity.asking import Caller, machine_of, project_words
 from onduty.sessions.events import Batch, Events, Result, Told
 from onduty.sessions.fold import MAX_STAMP, Kind
 from onduty.sessions.shown import ResultsAnswer
-from onduty.shapes import Body, Slug, Time, Uuid, Words, refusals
+from onduty.shapes import SEEN, Body, Slug, Time, Uuid, Words, example, refusals
 
 router = APIRouter(route_class=Route, tags=["agent events"])
 
 EVENTS: int = 500
 _ABOUT_SUBAGENTS = ("subagent_started", "subagent_ended")
+_SUBAGENT_NAMED: dict[str, Any] = {
+    "if": {"properties": {"kind": {"enum": [*_ABOUT_SUBAGENTS]}}, "required": ["kind"]},
+    "then": {"properties": {"subagent": {"type": "string", "pattern": SEEN}}, "required": ["subagent"]},
+}
 
 
 def _events(request: Request) -> Events:
@@ -30,6 +34,8 @@ Room = Annotated[Events, Depends(_events)]
 
 
 class EventItem(Body):
+    model_config = ConfigDict(json_schema_extra=_SUBAGENT_NAMED)
+
     id: Annotated[str, Words(EVENT_ID, required=True)]
     kind: Kind
     at: Time
@@ -64,6 +70,12 @@ class EventItem(Body):
 
 
 class EventBatch(Body):
+    model_config = example(
+        sent_at="2026-11-24T08:07:00.000Z",
+        caller_origin="claude-code",
+        events=[{"id": "e1", "kind": "prompt", "at": "2026-11-24T08:06:59.000Z", "session": "thread-1"}],
+    )
+
     sent_at: Time
     project_id: Uuid | None = None
     machine_id: Annotated[str, Slug(MACHINE)] | None = None

@@ -10,6 +10,7 @@ from onduty.api import Route
 from onduty.identity.asking import Caller, Now
 from onduty.sessions.listing import PAGE, Listing, query_of
 from onduty.sessions.listing import Query as Wanted
+from onduty.sessions.model import STATES
 from onduty.sessions.reading import Reading
 from onduty.sessions.shown import AgentSessionsAnswer
 from onduty.shapes import Uuid, refusals
@@ -26,10 +27,17 @@ def _reading(request: Request) -> Reading:
 
 Room = Annotated[Reading, Depends(_reading)]
 
+_TAG: Final = {"description": "Changes when a row reads otherwise", "required": True, "schema": {"type": "string"}}
+_LINK: Final = {"description": 'The next page, `rel="next"`, where there is one', "schema": {"type": "string"}}
 _DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
-    304: {"description": "Not modified since If-None-Match's tag"},
+    200: {"description": "The sessions, newest activity first", "headers": {"ETag": _TAG, "Link": _LINK}},
+    304: {"description": "Not modified since If-None-Match's tag", "headers": {"ETag": _TAG}},
     **refusals(400, 401, 403, 429),
 }
+
+
+_STATE: Final = rf"\s*({'|'.join(STATES)})\s*"
+_COMMA_LIST: Final = rf"^{_STATE}(,{_STATE})*$"
 
 
 class Asked(BaseModel):
@@ -38,7 +46,12 @@ class Asked(BaseModel):
     active: Literal["true", "false"] = Field(
         "true", description="When true (default), filters to sessions with last_activity_at within 5 minutes."
     )
-    state: str | None = Field(None, max_length=200, description="A comma list of states to narrow by")
+    state: str | None = Field(
+        None,
+        max_length=200,
+        description="A comma list of states to narrow by",
+        json_schema_extra={"pattern": _COMMA_LIST},
+    )
     limit: int | None = Field(None, ge=1, le=PAGE, description="How many rows a page has at the most")
     cursor: str | None = Field(None, max_length=400, description="`next_cursor` of the page before")
 

@@ -12,7 +12,7 @@ from onduty.sessions.model import AgentSession, judge
 from onduty.sessions.rows import as_row, encode
 from onduty.sessions.service import Registration, Sessions
 from onduty.sessions.shown import AgentSessionAnswer
-from onduty.shapes import Body, Slug, Uuid, Words, refusals
+from onduty.shapes import Body, Slug, Uuid, Words, example, refusals
 
 router = APIRouter(route_class=Route, tags=["agent sessions"])
 
@@ -28,6 +28,8 @@ _SETS = ("caller_role", "caller_origin", "client_version", "branch", "folder")
 
 
 class NewAgentSession(Body):
+    model_config = example(machine_id="laptop", caller_role="backend", caller_origin="claude-code", branch="main")
+
     machine_id: Annotated[str, Slug(MACHINE, required=True)]
     caller_role: Annotated[str, Words(ROLE)] | None = None
     caller_origin: Annotated[str, Words(ORIGIN)] | None = None
@@ -39,6 +41,8 @@ class NewAgentSession(Body):
 
 
 class AgentSessionChange(Body):
+    model_config = example(caller_role="backend", said="Moves the tests to the new client", ticket="APP-7")
+
     caller_role: Annotated[str, Words(ROLE)] | None = None
     said: Annotated[str, Words(SAID)] | None = None
     ticket: Annotated[str, Words(TICKET)] | None = None
