@@ -1,6 +1,5 @@
 """Whether the database has this version's schema, and how it comes there. Alembic is imported only when that is due."""
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from onduty.database import sqlite
-from onduty.database.files import make_private
+from onduty.database.files import make_private, sync
 from onduty.database.refused import Refused
 
 HEAD = "0001"
@@ -95,9 +94,9 @@ def copy_beside(path: Path, revision: str) -> Path:
         make_private(partial)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
-        _sync(partial)
+        sync(partial)
         copy = partial.rename(_unused(path, revision))
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         _remove(partial)
         raise
@@ -116,14 +115,6 @@ def _unused(path: Path, revision: str) -> Path:
         number += 1
         copy = path.with_name(f"{path.name}.{revision}-{number}")
     return copy
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _upgrade(path: Path, migrations: Path) -> None:
