@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -65,19 +66,19 @@ def test_tables_that_are_unknown_here_are_not_left_behind(tmp_path: Path) -> Non
         move(here, tmp_path / "there", print)
 
 
-def test_a_server_is_kept_off_meanwhile(tmp_path: Path, postgres_url: str) -> None:
-    other = tmp_path / "other"
-    told = list[str]()
-
-    def look(line: str) -> None:
-        if not told:
-            with ThreadPoolExecutor(1) as pool, pytest.raises(Refused, match="already in use"):
-                pool.submit(move, postgres_url, other, print).result()
-        told.append(line)
-
+def test_nothing_is_moved_under_a_server(tmp_path: Path, cluster: Cluster, postgres_url: str) -> None:
     fill(tmp_path / "here", 1)
-    move(tmp_path / "here", postgres_url, look)
-    assert told
+    serves = "SET application_name = 'onduty 1 on elsewhere'; SELECT pg_advisory_lock(7302756, 7697529), pg_sleep(60)"
+    with subprocess.Popen(
+        [cluster.programs / "psql", "-Xqc", serves, postgres_url], stdout=subprocess.DEVNULL
+    ) as other:
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        while cluster.sql(held) == ["0"]:
+            time.sleep(0.02)
+        for source, target in ((tmp_path / "here", postgres_url), (postgres_url, tmp_path / "there")):
+            with pytest.raises(Refused, match="already in use by an Onduty server"):
+                move(source, target, print)
+        other.kill()
 
 
 def test_it_stops_where_the_target_cannot_be_written(tmp_path: Path) -> None:
