@@ -9,16 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from onduty.clock import Instant
 from onduty.database.dialect import greatest, insert_or_ignore, upsert
 from onduty.database.transaction import Reader, Writer
-from onduty.sessions.fold import (
-    ClientEnd,
-    Event,
-    Opened,
-    Registers,
-    ServerEnd,
-    Started,
-    Tool,
-    Wait,
-)
+from onduty.sessions.fold import ClientEnd, Event, Opened, Registers, ServerEnd, Started, Tool, Wait
 from onduty.sessions.model import AgentSession
 from onduty.sessions.tables import (
     agent_events,
@@ -366,7 +357,6 @@ def remove_events(writer: Writer, ids: Sequence[str], limit: int) -> int:
 
 
 def remove_gaps(writer: Writer, before: Instant) -> None:
-    """Forget gaps in listening that ended before then."""
     writer.connection.execute(delete(listening_gaps).where(listening_gaps.c.ended_at < before))
 
 
