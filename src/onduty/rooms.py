@@ -24,6 +24,7 @@ from onduty.sessions.presence import Presence
 from onduty.sessions.reading import Reading
 from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
+from onduty.sessions.retention import Retention
 from onduty.sessions.service import Sessions
 from onduty.settings import Settings
 
@@ -44,6 +45,7 @@ class Rooms:
     reading: Reading
     events: Events
     keeping: Keeping
+    retention: Retention
     resolution: Resolution
     presence: Presence
     wires: Wires
@@ -68,6 +70,7 @@ class Rooms:
             ("wires", self.wires.run),
             ("tokens", self.identity.run),
             ("deleting", self.owning.run),
+            ("retention", self.retention.run),
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 
@@ -111,6 +114,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         reading=reading,
         events=Events(database, registry, projects),
         keeping=Keeping(database, registry, clock),
+        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
         wires=wires,

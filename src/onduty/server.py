@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Final
@@ -15,6 +16,7 @@ from onduty import process
 from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
+from onduty.database.backups import Backups, vouch
 from onduty.database.files import AlreadyInUse, Lock, prepare_folder
 from onduty.database.opening import opened
 from onduty.database.refused import Refused
@@ -33,11 +35,12 @@ def serve(settings: Settings) -> int:
         path = settings.sqlite_file
         with ExitStack() as held:
             bound = held.enter_context(_bound(settings))
-            prepare_folder(settings.data)
-            held.enter_context(Lock.take(settings.data))
-            if path is not None and path.parent != settings.data:
-                prepare_folder(path.parent)
-                held.enter_context(Lock.take(path.parent))
+            locks = [held.enter_context(lock) for lock in data_locks(settings)]
+            if path is not None and any(lock.unclean for lock in locks):
+                logging.getLogger(__name__).warning("the last stop was not a clean one: the database is checked")
+                vouch(path, settings.backup_folder)
+            for lock in locks:
+                lock.unclean = False
             # A writing thread that is ready gets its turn from a busy loop ten times sooner.
             sys.setswitchinterval(_SWITCH_SECONDS)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -45,6 +48,14 @@ def serve(settings: Settings) -> int:
     except Refused as refused:
         sys.stderr.write(f"onduty: {refused}\n")
         return 2
+
+
+def data_locks(*places: Settings) -> Iterator[Lock]:
+    """Prepare the data folder, and the database file's where that is another one, and take the lock of each."""
+    files = [settings.sqlite_file for settings in places]
+    for folder in dict.fromkeys([*(settings.data for settings in places), *(file.parent for file in files if file)]):
+        prepare_folder(folder)
+        yield Lock.take(folder)
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -69,6 +80,9 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
     rooms = build(settings, clock, database, background)
     server = process.server(front_of(rooms), rooms.presence.close)
     background.start("database", partial(database.watch, background.wake()))
+    if (path := settings.sqlite_file) is not None:
+        backups = Backups(path, settings.backup_folder, clock, settings.backups)
+        background.start("backups", partial(backups.run, background.wake()))
     try:
         await rooms.load()
         rooms.origins.port = bound.getsockname()[1]

@@ -25,7 +25,8 @@ _ALLOWED = {
     | {"addresses", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
-    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
+    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
+    | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
     "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
@@ -43,7 +44,7 @@ _ALLOWED = {
         "shown",
         "reading",
     }
-    | {"reading_routes", "events_routes", "roster"},
+    | {"reading_routes", "events_routes", "roster", "retention"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "templates", "static"},
 }

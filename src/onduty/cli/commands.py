@@ -14,6 +14,7 @@ COMMANDS = {
     "project": "List, make, choose, rename and delete projects.",
     "member": "See and change who is in a project.",
     "token": "List, make and revoke tokens.",
+    "database": "Check, back up, restore and move the server's data.",
     "doctor": "Check that this machine can speak to the server.",
     "config": "Show every setting and where its value is from.",
     "version": "Show the version.",

@@ -1,6 +1,6 @@
 """Which session does a request belong to? The ladder of design.md 2.4, within a user and project."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -161,6 +161,10 @@ class Resolution:
         if owner is not None and len(self._aliases) < _ALIASES_KEPT:
             self._aliases[key] = owner
         return owner
+
+    def forget_sessions(self, ids: Collection[str]) -> None:
+        """Sessions are gone, and with them what their clients' own ids meant."""
+        self._aliases = {key: owner for key, owner in self._aliases.items() if owner not in ids}
 
     async def _read(self, session_id: str) -> AgentSession | None:
         session = self.registry.sessions.get(session_id)

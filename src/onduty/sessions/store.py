@@ -1,24 +1,15 @@
 """All SQL about agent sessions. Functions are synchronous, over a Reader or a Writer, and decide nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from onduty.clock import Instant
 from onduty.database.dialect import greatest, insert_or_ignore, upsert
 from onduty.database.transaction import Reader, Writer
-from onduty.sessions.fold import (
-    ClientEnd,
-    Event,
-    Opened,
-    Registers,
-    ServerEnd,
-    Started,
-    Tool,
-    Wait,
-)
+from onduty.sessions.fold import ClientEnd, Event, Opened, Registers, ServerEnd, Started, Tool, Wait
 from onduty.sessions.model import AgentSession
 from onduty.sessions.tables import (
     agent_events,
@@ -143,6 +134,9 @@ _FLUSH: Final = (
     .where(_ID)
     .values({**_raised(("life",)), **_raised(("call",)), "settled_at": None, "settled_state": None})
 )
+
+
+_NEXT_PROJECT: Final = select(func.min(_T.project_id)).where(_T.project_id > bindparam("after"))
 
 
 def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
@@ -326,6 +320,44 @@ def remove_some(writer: Writer, project_id: str, limit: int) -> int:
     """Remove so many of a project's sessions with all that hangs on them; how many that were."""
     some = select(_T.id).where(_T.project_id == project_id).limit(limit)
     return writer.connection.execute(delete(agent_sessions).where(_T.id.in_(some))).rowcount
+
+
+def settled_before(reader: Reader, before: Instant, limit: int, keep: Collection[str]) -> list[tuple[str, str | None]]:
+    """(id, project id) of some settled sessions of which nothing was heard since then, but for those to `keep`."""
+    heard = greatest(_T.life, _T.end_c_at, _T.end_s_at, _T.connected_at)
+    found: list[tuple[str, str | None]] = []
+    for project_id in _projects(reader):
+        # `settled_at` is the last activity, so the index finds them; what ended later or came late stays longer.
+        old = select(_T.id, _T.project_id).where(_T.project_id == project_id, _T.settled_at < before, heard < before)
+        rows = reader.connection.execute(old.limit(limit + len(keep)))
+        found += [(row.id, row.project_id) for row in rows if row.id not in keep]
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _projects(reader: Reader) -> Iterator[str | None]:
+    """The projects that have sessions, one step through the index each; None for what is in none."""
+    yield None
+    after = ""
+    while (after := reader.connection.execute(_NEXT_PROJECT, {"after": after}).scalar() or "") != "":
+        yield after
+
+
+def remove(writer: Writer, ids: Sequence[str]) -> None:
+    """Remove sessions, with their tools, aliases, events and wire ids."""
+    writer.connection.execute(delete(agent_sessions).where(_T.id.in_(ids)))
+
+
+def remove_events(writer: Writer, ids: Sequence[str], limit: int) -> int:
+    """Remove so many events of these sessions; how many that were."""
+    e = agent_events.c
+    some = select(e.session_id, e.event_id).where(e.session_id.in_(ids)).limit(limit)
+    return writer.connection.execute(delete(agent_events).where(tuple_(e.session_id, e.event_id).in_(some))).rowcount
+
+
+def remove_gaps(writer: Writer, before: Instant) -> None:
+    writer.connection.execute(delete(listening_gaps).where(listening_gaps.c.ended_at < before))
 
 
 def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:
