@@ -1,7 +1,8 @@
 """The wheel, built once for a state of the files, and an environment that has it installed.
 
 Servers and commands under test run from there, so what people install is what is tested. The dependencies are those of
-the environment that runs the tests, which `uv.lock` decides. `ONDUTY_TEST_WHEEL=0` runs from the clone instead.
+the environment that runs the tests, which `uv.lock` decides. `ONDUTY_TEST_WHEEL=0` runs from the clone
+instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _BUILT_FROM = (
+    ".gitignore",
     "src",
     "docs",
     "LICENSE",
@@ -36,18 +39,44 @@ EPOCH = "1767225600"
 
 def onduty(*arguments: str) -> list[str]:
     """The command line of the `onduty` program under test."""
-    if os.environ.get("ONDUTY_TEST_WHEEL") == "0":
+    if not from_the_wheel():
         return [sys.executable, "-m", "onduty.cli.main", *arguments]
     return [str(_environment() / "bin" / "onduty"), *arguments]
 
 
+def from_the_wheel() -> bool:
+    """Whether that is the installed wheel. The Makefile brings uv; who runs pytest without it tests the clone."""
+    return os.environ.get("ONDUTY_TEST_WHEEL") != "0" and (_found_uv() is not None or os.environ.get("CI") == "true")
+
+
 def uv() -> str:
     """The Makefile's uv, or another that is there."""
-    own = sorted(ROOT.glob(".uv/*/bin/uv"))
-    found = os.environ.get("UV") or (str(own[-1]) if own else None) or shutil.which("uv")
-    if found is None:
-        raise FileNotFoundError("no uv: run `make test`, or name one in UV; ONDUTY_TEST_WHEEL=0 does without the wheel")
+    found = _found_uv()
+    assert found is not None, "no uv: `make test` brings it, or name one in UV"
     return found
+
+
+def _found_uv() -> str | None:
+    own = sorted(ROOT.glob(".uv/*/bin/uv"))
+    return os.environ.get("UV") or (str(own[-1]) if own else shutil.which("uv"))
+
+
+@cache
+def pythons() -> dict[str, str]:
+    """Every Python here that the product is for, by version: the one that runs this, on PATH, and pyenv's."""
+    found: dict[str, str] = {}
+    for version in ("3.11", "3.12", "3.13", "3.14"):
+        of_pyenv = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+        for program in (sys.executable, shutil.which(f"python{version}"), *map(str, of_pyenv)):
+            # A name on PATH may be a stand-in that only complains.
+            if program and version not in found and _version(program) == version:
+                found[version] = program
+    return found
+
+
+def _version(program: str) -> str:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.run([program, "-I", "-c", code], capture_output=True, text=True).stdout.strip()
 
 
 def build(root: Path, into: Path, **environment: str) -> Path:
@@ -81,13 +110,14 @@ def _environment() -> Path:
     place = _PLACE / digest.hexdigest()[:16]
     with _alone(_PLACE):
         if not (place / "whole").exists():
-            # What was built of earlier states goes. Who still tests one of them has it open for a while.
+            # Of earlier states; another run may still be at a recent one.
             for old in _PLACE.glob("*/"):
-                if old.stat().st_mtime < place.parent.stat().st_mtime - 3600:
+                if old.stat().st_mtime < time.time() - 3600:
                     shutil.rmtree(old)
             shutil.rmtree(place, ignore_errors=True)
             _install(build(ROOT, place / "dist"), place / "env")
             (place / "whole").touch()
+        os.utime(place)
     return place / "env"
 
 
