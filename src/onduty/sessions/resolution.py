@@ -216,13 +216,15 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     session.told_apart = bool(claim.aliases)
     session.implicit_key = None if session.told_apart else _key(claim)
     found = _known_here(writer, claim) if session.told_apart else store.by_implicit_key(writer, _key(claim))
-    if found is None:
-        store.create(writer, session)
-        for alias in claim.aliases:
-            store.set_alias(writer, session, alias)
-    else:
+    if found is not None:
         session = stored(writer, found)
-    return raise_to(writer, session, called(writer.now)) if calls else stored(writer, session.id)
+        return raise_to(writer, session, called(writer.now)) if calls else session
+    if calls:
+        session.registers = called(writer.now)
+    store.create(writer, session)
+    for alias in claim.aliases:
+        store.set_alias(writer, session, alias)
+    return session
 
 
 def _known_here(writer: Writer, claim: Claim) -> str | None:

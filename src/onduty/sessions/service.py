@@ -75,14 +75,14 @@ class Sessions:
                 words["parent_session_id"] = _parent(writer, principal, project_id, wanted.parent, found)
             if found is None:
                 session = new_session(principal, project_id, wanted.machine_id, writer.now, words)
+                session.registers = registered(session.registers, writer.now)
                 store.create(writer, session)
                 if wanted.client_ref is not None:
                     store.set_alias(writer, session, wanted.client_ref)
-            else:
-                session = stored(writer, found)
-                store.set_words(writer, found, {**words, "token_id": principal.token_id})
-            store.raise_registers(writer, session.id, registered(session.registers, writer.now))
-            return stored(writer, session.id), found is None
+                return session, True
+            session = stored(writer, found)
+            store.set_words(writer, found, {**words, "token_id": principal.token_id})
+            return raise_to(writer, session, registered(session.registers, writer.now)), False
 
         row, is_new = await self.database.write(work)
         return self.registry.adopt(row), is_new

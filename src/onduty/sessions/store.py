@@ -91,8 +91,16 @@ def by_implicit_key(reader: Reader, key: str) -> str | None:
 
 
 def create(writer: Writer, session: AgentSession) -> None:
-    """Insert a session's words; its registers are raised by `raise_registers`."""
-    writer.connection.execute(insert(agent_sessions), {name: getattr(session, name) for name in _WORDS})
+    """Insert a session with its registers, which `raise_registers` raises from then on; it has no tools yet."""
+    values = {name: getattr(session, name) for name in _WORDS}
+    writer.connection.execute(insert(agent_sessions), values | _values(session.registers))
+
+
+def _values(registers: Registers) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(registers, name) for name in _NUMBERS}
+    for group, columns in _TUPLES.items():
+        values |= zip(columns, getattr(registers, group), strict=True)
+    return values
 
 
 def set_words(writer: Writer, session_id: str, words: Mapping[str, str | None]) -> None:
@@ -141,11 +149,8 @@ _NEXT_PROJECT: Final = select(func.min(_T.project_id)).where(_T.project_id > bin
 
 def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
     """Join `delta` into the stored registers; the session is live again if it had settled."""
-    values: dict[str, Any] = {"session_id": session_id}
-    values |= {f"new_{name}": getattr(delta, name) for name in _NUMBERS}
-    for group, columns in _TUPLES.items():
-        values |= {f"new_{name}": value for name, value in zip(columns, getattr(delta, group), strict=True)}
-    writer.connection.execute(_RAISE, values)
+    new = {f"new_{name}": value for name, value in _values(delta).items()}
+    writer.connection.execute(_RAISE, {"session_id": session_id, **new})
     if delta.tools:
         rows = [
             {
@@ -362,10 +367,7 @@ def remove_gaps(writer: Writer, before: Instant) -> None:
 
 def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:
     """Write registers as they are, not joined: for the one case in which they go back, a step of the clock."""
-    values: dict[str, Any] = {name: getattr(registers, name) for name in _NUMBERS}
-    for group, columns in _TUPLES.items():
-        values |= dict(zip(columns, getattr(registers, group), strict=True))
-    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(values))
+    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(_values(registers)))
     rows = [
         {"session_id": session_id, "tool_id": tool_id, "started_at": tool.started.at}
         for tool_id, tool in registers.tools.items()
