@@ -42,6 +42,7 @@ _ALLOWED = {
         "rows",
         "shown",
         "reading",
+        "processes",
     }
     | {"reading_routes", "events_routes", "roster"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "sdk", "shapes", "streams"},

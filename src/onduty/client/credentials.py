@@ -1,5 +1,7 @@
 """The command line's credentials: one for each server address, kept with its origin and sent to no other."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -17,7 +19,7 @@ class CredentialsError(Exception):
     """One line: what is wrong with the file, or with an address."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credential:
     """A token for one origin. `project` is the id that commands mean where none is named."""
 
