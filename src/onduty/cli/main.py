@@ -3,6 +3,8 @@
 import os
 import sys
 
+_CLIENTS = ("connect", "disconnect", "hook", "run", "login", "logout")
+
 
 def run(arguments: list[str]) -> int:
     """Do what these arguments say. Answers the exit code, whatever happens (`failure` has the list)."""
@@ -33,6 +35,11 @@ def _done(arguments: list[str]) -> int:
 
         print(version("onduty"))
         return 0
+    if arguments and arguments[0] in _CLIENTS:
+        # The same program that a server hands out; a hook has no time for more.
+        from onduty.client.program import main as client
+
+        return client(arguments)
     from onduty.cli.commands import invoke
 
     return invoke(arguments)

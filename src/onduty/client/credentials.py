@@ -143,3 +143,17 @@ def _write(file: Path, kept: dict[str, Any]) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def forget(origin: str, file: Path | None = None) -> None:
+    """Forget the credential of this origin; another that is kept becomes the default. CredentialsError."""
+    file = file or path()
+    try:
+        with _alone(file):
+            kept = _read(file)
+            kept["servers"].pop(origin, None)
+            if kept.get("default") == origin:
+                kept["default"] = next(iter(sorted(kept["servers"])), None)
+            _write(file, kept)
+    except OSError as error:
+        raise CredentialsError(f"{file} cannot be written: {error.strerror}") from None

@@ -83,7 +83,7 @@ class Hook:
 
     def _about(self, told: dict[str, Any]) -> dict[str, Any]:
         about: dict[str, Any] = {}
-        if sys.platform == "linux" or told["kind"] == "start":
+        if processes.PLATFORM == "linux" or told["kind"] == "start":
             about["process"] = processes.client(self.agent.process())
         if told["kind"] in _NAMES_FOLDER and not self.connection.get("private"):
             from onduty.client import folders

@@ -6,11 +6,13 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 
+fcntl: Any
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None
 
 PATIENCE_S = 0.2
 _PAUSE_S = 0.002
@@ -51,7 +53,8 @@ def _lock(handle: int) -> None:
 
     # A byte that nobody writes: locked bytes cannot be read on Windows.
     os.lseek(handle, 1 << 30, os.SEEK_SET)
-    msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    windows: Any = msvcrt
+    windows.locking(handle, windows.LK_NBLCK, 1)
 
 
 def content(handle: int) -> bytes:

@@ -10,7 +10,7 @@ NAME = "onduty-client"
 
 
 def folder(environment: Mapping[str, str] | None = None) -> str:
-    """`$XDG_DATA_HOME/onduty-client`, else below `~/.local/share`; on macOS and Windows where these keep such things."""
+    """`$XDG_DATA_HOME/onduty-client`, else below `~/.local/share`; elsewhere where such things are kept."""
     given = os.environ if environment is None else environment
     home = given.get("HOME") or os.path.expanduser("~")
     chosen = given.get("XDG_DATA_HOME", "")

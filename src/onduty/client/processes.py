@@ -11,6 +11,7 @@ from typing import Any
 
 _SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh", "ash", "busybox", "env", "timeout"}
 _DEEPEST = 16
+PLATFORM: str = sys.platform
 
 # (process id, its parent's, when it was started, in its system's own words, its name)
 _Process = tuple[int, int, str, str]
@@ -30,7 +31,7 @@ def client(pid: int | None = None) -> dict[str, Any] | None:
 
 
 def _chain(pid: int) -> list[_Process]:
-    look_up = _of_linux if sys.platform == "linux" else _of_macos() if sys.platform == "darwin" else _unknown
+    look_up = _of_linux if PLATFORM == "linux" else _of_macos() if PLATFORM == "darwin" else _unknown
     found: list[_Process] = []
     while pid > 1 and len(found) < _DEEPEST:
         process = look_up(pid)
@@ -47,10 +48,10 @@ def _unknown(pid: int) -> _Process | None:
 
 def _boot() -> str:
     try:
-        if sys.platform == "linux":
+        if PLATFORM == "linux":
             with open("/proc/sys/kernel/random/boot_id") as file:
                 return file.read().strip()
-        if sys.platform == "darwin":
+        if PLATFORM == "darwin":
             return _said(["sysctl", "-n", "kern.bootsessionuuid"]).strip()
     except OSError:
         pass

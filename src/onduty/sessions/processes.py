@@ -10,7 +10,7 @@ from onduty.sessions.model import AgentSession, end_of
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process as its machine tells it: no two have the same boot id, process id and start. `parents`: nearest first."""
+    """A process as its machine tells it: no two share boot, process id and start. `parents`: nearest first."""
 
     boot: str
     pid: int
@@ -19,7 +19,7 @@ class Process:
 
     @property
     def alias(self) -> str:
-        """Under which its session stands among the aliases. No client's own begins so: cleaned text has no such space."""
+        """Under which its session stands among the aliases. No client's own begins with a space: those are cleaned."""
         return f" {self.boot} {self.pid} {self.started}"
 
 

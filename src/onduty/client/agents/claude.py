@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onduty.client.edits import JsonFile
 
 NAME = "claude"
 TITLE = "Claude Code"
@@ -107,6 +110,82 @@ def process() -> int | None:
     """Its process, where the hook's environment names it."""
     named = os.environ.get("CLAUDE_PID", "")
     return int(named) if named.isdigit() else None
+
+
+def is_here(environment: Mapping[str, str]) -> bool:
+    """Whether it is installed for this user, or was ever started."""
+    import shutil
+
+    return shutil.which(PROGRAM, path=environment.get("PATH")) is not None or os.path.isdir(_settings(environment))
+
+
+def edits(environment: Mapping[str, str], entry: Mapping[str, str], hook: Sequence[str]) -> list[JsonFile]:
+    """Its files with our entries: hooks that start `hook` with the event's name, and the MCP server of `entry`."""
+    from onduty.client.edits import JsonFile
+    from onduty.client.shell import line
+
+    hooks: dict[tuple[str, ...], Any] = {("hooks", event): {"hooks": [_hook(line([*hook, event]))]} for event in EVENTS}
+    headers = {"Authorization": f"Bearer {entry['token']}", "Onduty-Machine": entry["machine"]}
+    server = {"type": "http", "url": entry["url"], "headers": headers}
+    settings = os.path.join(_settings(environment), "settings.json")
+    return [
+        JsonFile(settings, items=hooks, is_ours=_is_our_hook),
+        JsonFile(_servers(environment), members={("mcpServers", SERVER_NAME): server}),
+    ]
+
+
+def hook_command(environment: Mapping[str, str], event: str) -> str | None:
+    """The line that it would run for this event, as its file says it now. None where we are not in it."""
+    try:
+        with open(os.path.join(_settings(environment), "settings.json"), encoding="utf-8") as file:
+            items = json.load(file)["hooks"][event]
+        return next(str(item["hooks"][0]["command"]) for item in items if _is_our_hook(item))
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        return None
+
+
+def server_entry(environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """The entry of our MCP server in its file: `url` and `token`. None where there is none."""
+    try:
+        with open(_servers(environment), encoding="utf-8") as file:
+            entry = json.load(file)["mcpServers"][SERVER_NAME]
+        bearer = str(entry.get("headers", {}).get("Authorization", ""))
+        return {"url": str(entry["url"]), "token": bearer.partition(" ")[2]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def proof(event: str, session: str, folder: str) -> dict[str, Any]:
+    """What it would send its hook, for the round trip that proves the connection."""
+    more = {"SessionStart": {"source": "startup"}, "SessionEnd": {"reason": "other"}}.get(event, {})
+    return {"session_id": session, "hook_event_name": event, "cwd": folder, **more}
+
+
+PROOF = ("SessionStart", "SessionEnd")
+
+
+def _settings(environment: Mapping[str, str]) -> str:
+    return environment.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(environment), ".claude")
+
+
+def _servers(environment: Mapping[str, str]) -> str:
+    return os.path.join(environment.get("CLAUDE_CONFIG_DIR") or _home(environment), ".claude.json")
+
+
+def _home(environment: Mapping[str, str]) -> str:
+    return environment.get("HOME") or os.path.expanduser("~")
+
+
+def _hook(command: str) -> dict[str, Any]:
+    return {"type": "command", "command": command, "timeout": _TIMEOUT}
+
+
+def _is_our_hook(item: Any) -> bool:
+    hooks = item.get("hooks") if isinstance(item, dict) else None
+    if not isinstance(hooks, list) or len(hooks) != 1 or not isinstance(hooks[0], dict):
+        return False
+    command = str(hooks[0].get("command"))
+    return "onduty-client" in command and f" hook {NAME} " in command
 
 
 def _call(payload: Mapping[str, Any]) -> str:
