@@ -104,5 +104,8 @@ def _spool(root: str, kept: Mapping[str, Any]) -> Iterator[Check]:
             yield Check("spool", True, f"{sent} events that waited went to {origin}")
         except (wire.Late, wire.Answered, OSError, locked.Busy) as error:
             yield Check(
-                "spool", False, f"{count} events wait for {origin}: {str(error) or 'it does not answer'}", "onduty doctor"
+                "spool",
+                False,
+                f"{count} events wait for {origin}: {str(error) or 'no answer'}",
+                "onduty doctor",
             )
