@@ -45,6 +45,8 @@ def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check
         yield Check("connections", False, f"{place.agents_file(root)}: {error}", "onduty connect")
         return
     yield from _private(root)
+    # Before a proof takes along what waits.
+    yield from _spool(root, kept)
     for name in connect.known():
         module, connection = connect.agent(name), kept.get(name)
         entry = module.server_entry(environment)
@@ -54,7 +56,6 @@ def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check
             yield _proof(name, module.TITLE, environment)
         elif module.is_here(environment):
             yield Check(module.TITLE, True, f"it is here and not connected: onduty connect {name}")
-    yield from _spool(root, kept)
 
 
 def _private(root: str) -> Iterator[Check]:
