@@ -20,6 +20,7 @@ from onduty.errors import HeadersTooLarge, Invalid, Problem
 HEADER_BYTES: Final = 32 * 1024
 GRACE_SECONDS: Final = 3
 _BACKLOG: Final = 2048
+_LINGER_SECONDS: Final = 2
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Protocol(HttpToolsProtocol):
     _first = _arrived = 0
     _chunk = 0
     _problem: Problem | None = None
+    _is_refused = False
 
     def on_message_begin(self) -> None:
         self._in_head, self._first, self._arrived = True, self._chunk, 0
@@ -74,6 +76,8 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
         self._chunk = len(data)
         self._arrived += self._chunk
         super().data_received(data)
@@ -101,12 +105,15 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         status, headers, body = problem_answer(problem)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._is_refused:
             return
         told = [*headers, *ALWAYS, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %s\r\n" % (status, problem.code.encode()), *(b"%s: %s\r\n" % pair for pair in told)]
         self.transport.write(b"".join([*lines, b"\r\n", body]))
-        self.transport.close()
+        # To close while the client is still sending would reset the connection, and the client would never read why.
+        self._is_refused = True
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
 
 
 class Server(uvicorn.Server):
