@@ -15,6 +15,7 @@ _ALLOWED = {
         "application",
         "metrics",
         "first_start",
+        "handout",
         "health",
         "limits",
         "origins",
@@ -27,7 +28,7 @@ _ALLOWED = {
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
     "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
+    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {

@@ -9,6 +9,11 @@ from typer.core import TyperGroup
 COMMANDS = {
     "serve": "Start the server.",
     "sign-in": "Print a link that signs your browser in.",
+    "connect": "Let the agent clients of this machine tell what they do.",
+    "disconnect": "Take our entries out of their files again.",
+    "run": "Run any command as an agent.",
+    "login": "Show where this machine is signed in, or sign in by a pairing code.",
+    "logout": "Forget a credential, and revoke it.",
     "who": "Show who is on duty in a project.",
     "status": "Show whether the server is reached, and who you are there.",
     "project": "List, make, choose, rename and delete projects.",
