@@ -1,4 +1,4 @@
-"""A second machine: the program from the server, a pairing code, `connect`, `doctor`, `run`, `logout`, by any Python."""
+"""A second machine: the program from the server, a pairing code, `connect`, `doctor`, `run`, `logout`."""
 
 from __future__ import annotations
 

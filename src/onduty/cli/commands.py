@@ -6,6 +6,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from onduty.cli.main import CLIENTS
+
 COMMANDS = {
     "serve": "Start the server.",
     "sign-in": "Print a link that signs your browser in.",
@@ -35,7 +37,8 @@ class _Commands(TyperGroup):
         self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS or cmd_name in CLIENTS:
+            # Those of the client program are handed on before anybody asks here.
             return None
         return typer.main.get_command(importlib.import_module(f"onduty.cli.{cmd_name.replace('-', '_')}").app)
 

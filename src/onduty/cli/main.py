@@ -3,7 +3,8 @@
 import os
 import sys
 
-_CLIENTS = ("connect", "disconnect", "hook", "run", "login", "logout")
+# What the client program does, in the same words as on a machine that has nothing else of ours.
+CLIENTS = ("connect", "disconnect", "hook", "run", "login", "logout")
 
 
 def run(arguments: list[str]) -> int:
@@ -35,7 +36,7 @@ def _done(arguments: list[str]) -> int:
 
         print(version("onduty"))
         return 0
-    if arguments and arguments[0] in _CLIENTS:
+    if arguments and arguments[0] in CLIENTS:
         # The same program that a server hands out; a hook has no time for more.
         from onduty.client.program import main as client
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 
-import onduty
+from onduty import __version__
 from onduty.client import asking, changing, checks, connect, connections, place, proving, signing_in
 from onduty.client.api import Server, server_in_use
 
@@ -132,5 +132,5 @@ def logout(options: argparse.Namespace) -> int:
 
 def version(_: argparse.Namespace) -> int:
     """The version, which is the server's that handed it out."""
-    print(onduty.__version__)
+    print(__version__)
     return 0

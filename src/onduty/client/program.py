@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-import onduty
 from onduty.client import asking, place
 from onduty.client.api import NotReached, NotSignedIn, Refused
 from onduty.client.credentials import CredentialsError
@@ -69,7 +68,9 @@ def _failed(error: Exception) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="onduty", description=onduty.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="onduty", description="Which AI coding agents are at work on a project: what runs on their machines."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     connect = commands.add_parser("connect", help="Let the agent clients of this machine tell Onduty what they do.")
     connect.add_argument("clients", nargs="*", metavar="CLIENT", help="Else every one that is found here.")

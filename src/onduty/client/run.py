@@ -23,14 +23,18 @@ from onduty.client.credentials import CredentialsError
 BEAT_S = 60.0
 _START_S = 2.0
 _USAGE = 2
+_USAGE_LINE = "usage: onduty run -- COMMAND …"
 _NOT_FOUND, _NOT_STARTED = 127, 126
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what follows `--`, or all of it. The command's own exit status, 128 + n where signal n ended it."""
+    if list(arguments) in (["-h"], ["--help"]):
+        print(_USAGE_LINE)
+        return 0
     command = list(arguments[1:] if list(arguments[:1]) == ["--"] else arguments)
     if not command or command[0].startswith("-"):
-        asking.say("usage: onduty run -- COMMAND …")
+        asking.say(_USAGE_LINE)
         return _USAGE
     session = _Session(os.path.basename(command[0]))
     session.tell("start", reason="startup")

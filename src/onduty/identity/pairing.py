@@ -39,7 +39,7 @@ class Pairing:
         until = await self.identity.database.write(work)
         return f"{letters[:4]}-{letters[4:]}", until
 
-    async def redeem(self, code: str, machine_id: str) -> NewToken:
+    async def redeem(self, code: str, machine_id: str, address: str) -> NewToken:
         """Spend a code for a token whose default is that machine. Invalid at `code` if it is none."""
         letters = code.upper().translate(_READ_AS)
 
@@ -51,7 +51,7 @@ class Pairing:
             keep_token(writer, token)
             made = token.principal
             about = About(made.token_id, made.user_id, made.name)
-            record(writer, self.projects.seen_by(made), "token_made", made, about)
+            record(writer, self.projects.seen_by(made), "token_made", made.at(address), about)
             return token
 
         token = await self.identity.database.write(work)

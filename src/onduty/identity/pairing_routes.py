@@ -64,5 +64,5 @@ async def redeem_pairing(request: Request, room: Room, body: Redeemed) -> Any:
     limits: Limits = request.app.state.pairings
     if wait := limits.take(address_of(request), request.app.state.rooms.clock.now()):
         raise RateLimited(wait)
-    token = await room.redeem(body.code, body.machine_id)
+    token = await room.redeem(body.code, body.machine_id, address_of(request))
     return {**token_row(token.principal), "token": token.secret}
