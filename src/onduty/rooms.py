@@ -9,6 +9,7 @@ from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
 from onduty.identity.issuing import Issuing
+from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
 from onduty.identity.service import Identity
 from onduty.limits import Limits
@@ -40,6 +41,7 @@ class Rooms:
     identity: Identity
     projects: Projects
     issuing: Issuing
+    pairing: Pairing
     registry: Registry
     sessions: Sessions
     reading: Reading
@@ -109,6 +111,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         identity=identity,
         projects=projects,
         issuing=Issuing(identity, projects),
+        pairing=Pairing(identity, projects),
         registry=registry,
         sessions=sessions,
         reading=reading,

@@ -15,6 +15,7 @@ _ALLOWED = {
         "application",
         "metrics",
         "first_start",
+        "handout",
         "health",
         "limits",
         "origins",
@@ -28,7 +29,7 @@ _ALLOWED = {
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
+    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {
@@ -43,6 +44,7 @@ _ALLOWED = {
         "rows",
         "shown",
         "reading",
+        "processes",
     }
     | {"reading_routes", "events_routes", "roster", "retention"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "sdk", "shapes", "streams"},

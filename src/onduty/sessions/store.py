@@ -219,6 +219,15 @@ def set_alias(writer: Writer, session: AgentSession, alias: str) -> None:
     writer.connection.execute(insert_or_ignore(session_aliases), row)
 
 
+def move_alias(writer: Writer, session: AgentSession, alias: str) -> None:
+    """Let an alias mean this session from now on, whatever it meant before."""
+    a = session_aliases.c
+    mine = (a.user_id == session.user_id, a.machine_id == session.machine_id, a.alias == alias)
+    here = a.project_key == (session.project_id or "")
+    writer.connection.execute(delete(session_aliases).where(*mine, here))
+    set_alias(writer, session, alias)
+
+
 def implicit_is_free(reader: Reader, key: str) -> bool:
     return by_implicit_key(reader, key) is None
 
