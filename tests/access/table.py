@@ -16,6 +16,9 @@ ROUTES: Final = """
     route                                             ids        nobody bad Charlie Vera Bob reader Alice
     GET    /me                                        -          401    401 200     200  200 200    200
     GET    /me/agent-sessions                         -          401    401 200     200  200 200    200
+    DELETE /me/token                                  -          401    401 204     204  204 204    204
+    POST   /pairings                                  -          401    401 201     201  201 403    201
+    POST   /pairings/redeem                           -          400    400 400     400  400 400    400
     GET    /tokens                                    -          401    401 200     200  200 200    200
     POST   /tokens                                    -          401    401 201     201  201 403    201
     DELETE /tokens/{token_id}                         own        401    401 204     204  204 403    204

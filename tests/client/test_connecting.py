@@ -20,8 +20,9 @@ from pathlib import Path
 import pytest
 
 import onduty
-from onduty.client import installing
-from tests.mcp.speaking import new_project
+from onduty.client import credentials, installing
+from onduty.client.credentials import Credential
+from tests.mcp.speaking import new_project, new_token
 from tests.serving import Server, StartServer
 
 
@@ -54,6 +55,11 @@ class Second:
         assert done.returncode == code, done.stdout + done.stderr
         return done
 
+    def sign_in(self) -> None:
+        """As if by a pairing code, of which only ten a minute are taken."""
+        file = self.home / ".config" / "onduty" / "credentials.json"
+        credentials.keep(Credential(self.server.url, new_token(self.server, machine_id="second")), file)
+
     def pair(self) -> str:
         made = self.server.call("POST", "/api/pairings", token=self.server.owner_token, json={})
         assert made.status == 201
@@ -82,9 +88,9 @@ def test_a_code_and_connect_are_the_whole_installation(second: Second) -> None:
     assert "Proven in" in done.stderr
     assert "claude-code on laptop-2" in done.stderr
     second.program.unlink()
-    credentials = second.home / ".config" / "onduty" / "credentials.json"
+    file = second.home / ".config" / "onduty" / "credentials.json"
     kept = second.home / ".local" / "share" / "onduty-client"
-    assert stat.S_IMODE(credentials.stat().st_mode) == stat.S_IMODE((kept / "agents.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE((kept / "agents.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     settings = (second.home / ".claude" / "settings.json").read_text()
     assert "ody_" not in settings
@@ -92,12 +98,12 @@ def test_a_code_and_connect_are_the_whole_installation(second: Second) -> None:
     installed = [sys.executable, str(kept / "program" / "onduty.py")]
     assert "brought an event through" in second.run("doctor", program=installed).stdout
     assert "by the token 'paired: laptop-2'" in second.run("login", program=installed).stdout
-    token = json.loads(credentials.read_text())["servers"][url]["token"]
+    token = json.loads(file.read_text())["servers"][url]["token"]
     second.run("disconnect", program=installed)
     assert not (second.home / ".claude" / "settings.json").exists()
     second.run("logout", program=installed)
     assert second.server.call("GET", "/api/me", token=token).status == 401
-    assert "ody_" not in credentials.read_text()
+    assert "ody_" not in file.read_text()
     second.run("login", program=installed, code=4)
 
 
@@ -135,7 +141,7 @@ def test_without_a_terminal_nothing_is_asked(second: Second) -> None:
     ],
 )
 def test_a_broken_file_is_named_and_nothing_is_written(second: Second, name: str, text: str, said: str) -> None:
-    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.sign_in()
     (second.home / ".claude").mkdir()
     (second.home / name).write_text(text, encoding="latin-1")
     done = second.run("connect", "claude", "--project", "My project", code=2)
@@ -145,7 +151,7 @@ def test_a_broken_file_is_named_and_nothing_is_written(second: Second, name: str
 
 
 def test_a_repository_names_no_token_and_no_address(second: Second) -> None:
-    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.sign_in()
     second.run("connect", "--project-dir", ".", "--project", "My project", "--role", "frontend")
     text = (second.folder / ".onduty.json").read_text()
     assert json.loads(text) == {"project": second.server.project_id, "role": "frontend"}
@@ -161,12 +167,12 @@ def test_other_pythons(server: Server, tmp_path: Path, version: str) -> None:
     if found is None:
         pytest.skip(f"no Python {version} here")
     second = Second(tmp_path, server, found)
-    second.run("login", "--server", server.url, "--code", second.pair())
+    second.sign_in()
     assert "Proven in" in second.run("connect", "claude", "--project", "My project").stderr
 
 
 def test_run_is_a_session_with_its_process(second: Second) -> None:
-    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.sign_in()
     second.environment["ONDUTY_PROJECT"] = second.server.project_id
     script = "import os, sys; print(os.environ['ONDUTY_SESSION']); sys.exit(7)"
     done = second.run("run", "--", sys.executable, "-c", script, code=7)
@@ -176,7 +182,7 @@ def test_run_is_a_session_with_its_process(second: Second) -> None:
 
 
 def test_signals_reach_the_command_and_its_own_end_is_ours(second: Second) -> None:
-    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.sign_in()
     second.environment["ONDUTY_PROJECT"] = second.server.project_id
     command = [
         *second.command,
@@ -201,7 +207,7 @@ def test_signals_reach_the_command_and_its_own_end_is_ours(second: Second) -> No
 
 
 def test_an_agent_in_an_agent_is_its_child(second: Second) -> None:
-    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.sign_in()
     second.environment["ONDUTY_PROJECT"] = second.server.project_id
     inner = [*second.command, "run", "--", "sh", "-c", "echo $ONDUTY_SESSION"]
     done = second.run("run", "--", "sh", "-c", f"echo $ONDUTY_SESSION; {shlex.join(inner)}")
