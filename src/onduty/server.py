@@ -1,12 +1,13 @@
 """Brings a server up on its data, and down again; each step that may refuse comes before anything is made or told."""
 
 import asyncio
+import json
 import logging
 import socket
 import sys
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -109,6 +110,11 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
+def _ascii(event: Any, **how: Any) -> str:
+    """A log line in printable ASCII: JSON leaves the one control character that it could leave out."""
+    return json.dumps(event, **how).replace("\x7f", "\\u007f")
+
+
 def log_to_stderr(level: str) -> None:
     """Log JSON lines of our own and of libraries to stderr."""
     shared: list[structlog.typing.Processor] = [
@@ -120,7 +126,7 @@ def log_to_stderr(level: str) -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_ascii),
         ],
     )
     handler = logging.StreamHandler(sys.stderr)
