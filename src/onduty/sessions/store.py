@@ -152,16 +152,15 @@ def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
     new = {f"new_{name}": value for name, value in _values(delta).items()}
     writer.connection.execute(_RAISE, {"session_id": session_id, **new})
     if delta.tools:
+        started = ("started_stamp", "started_at", "name")
         rows = [
             {
                 "session_id": session_id,
-                "tool_id": tool_id,
-                "started_stamp": tool.started.stamp,
-                "started_at": tool.started.at,
-                "name": tool.started.name,
+                "tool_id": i,
+                **dict(zip(started, tool.started, strict=True)),
                 "ended": tool.ended,
             }
-            for tool_id, tool in delta.tools.items()
+            for i, tool in delta.tools.items()
         ]
         writer.connection.execute(_RAISE_TOOL, rows)
 
