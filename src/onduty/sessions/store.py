@@ -227,10 +227,6 @@ def move_alias(writer: Writer, session: AgentSession, alias: str) -> None:
     set_alias(writer, session, alias)
 
 
-def implicit_is_free(reader: Reader, key: str) -> bool:
-    return by_implicit_key(reader, key) is None
-
-
 def bind(writer: Writer, session: AgentSession, project_id: str | None, implicit_key: str | None) -> None:
     """Let an unbound session belong to a project, with its aliases."""
     writer.connection.execute(
