@@ -135,7 +135,8 @@ class _Lines(logging.Formatter):
         line["timestamp"] = rfc3339(int(record.created * 1000))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        # JSON leaves the one control character of ASCII that it could leave out.
+        return json.dumps(line).replace("\x7f", "\\u007f")
 
 
 def log_to_stderr(level: str) -> None:

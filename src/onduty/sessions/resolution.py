@@ -181,7 +181,7 @@ class Resolution:
 
         def work(writer: Writer) -> tuple[AgentSession, AgentSession]:
             old = stored(writer, session.id)
-            if old.project_id is None and store.implicit_is_free(writer, _key(claim)):
+            if old.project_id is None and store.by_implicit_key(writer, _key(claim)) is None:
                 key = _key(claim) if old.implicit_key is not None else None
                 store.bind(writer, old, claim.project_id, key)
                 bound = raise_to(writer, old, called(writer.now))

@@ -152,16 +152,15 @@ def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
     new = {f"new_{name}": value for name, value in _values(delta).items()}
     writer.connection.execute(_RAISE, {"session_id": session_id, **new})
     if delta.tools:
+        started = ("started_stamp", "started_at", "name")
         rows = [
             {
                 "session_id": session_id,
-                "tool_id": tool_id,
-                "started_stamp": tool.started.stamp,
-                "started_at": tool.started.at,
-                "name": tool.started.name,
+                "tool_id": i,
+                **dict(zip(started, tool.started, strict=True)),
                 "ended": tool.ended,
             }
-            for tool_id, tool in delta.tools.items()
+            for i, tool in delta.tools.items()
         ]
         writer.connection.execute(_RAISE_TOOL, rows)
 
@@ -226,10 +225,6 @@ def move_alias(writer: Writer, session: AgentSession, alias: str) -> None:
     here = a.project_key == (session.project_id or "")
     writer.connection.execute(delete(session_aliases).where(*mine, here))
     set_alias(writer, session, alias)
-
-
-def implicit_is_free(reader: Reader, key: str) -> bool:
-    return by_implicit_key(reader, key) is None
 
 
 def bind(writer: Writer, session: AgentSession, project_id: str | None, implicit_key: str | None) -> None:
@@ -377,23 +372,17 @@ def remove_gaps(writer: Writer, before: Instant) -> None:
 def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:
     """Write registers as they are, not joined: for the one case in which they go back, a step of the clock."""
     writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(_values(registers)))
-    rows = [
-        {"session_id": session_id, "tool_id": tool_id, "started_at": tool.started.at}
-        for tool_id, tool in registers.tools.items()
-    ]
-    for row in rows:
-        t = session_tools.c
-        which = update(session_tools).where(t.session_id == row["session_id"], t.tool_id == row["tool_id"])
-        writer.connection.execute(which.values(started_at=row["started_at"]))
+    t = session_tools.c
+    for tool_id, tool in registers.tools.items():
+        which = update(session_tools).where(t.session_id == session_id, t.tool_id == tool_id)
+        writer.connection.execute(which.values(started_at=tool.started.at))
 
 
 def gaps(reader: Reader) -> list[tuple[Instant, Instant]]:
     """Spans in which the server did not listen, in order."""
     g = listening_gaps.c
-    return [
-        (row.began_at, row.ended_at)
-        for row in reader.connection.execute(select(g.began_at, g.ended_at).order_by(g.began_at))
-    ]
+    query = select(g.began_at, g.ended_at).order_by(g.began_at)
+    return [(began_at, ended_at) for began_at, ended_at in reader.connection.execute(query)]
 
 
 def add_gap(writer: Writer, began_at: Instant, ended_at: Instant) -> None:
