@@ -1,5 +1,6 @@
 # make run     the server, with everything it needs, at http://127.0.0.1:4646
 # make test    every check there is
+# make dist    the wheel, in ./dist: the same bytes from the same commit
 # make bench   the figures of the README, beside their baselines
 # make soak    the server under work for as long as you let it
 # make openapi renews docs/openapi.json, the committed copy of the API's document
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench soak openapi format clean system
+.PHONY: help run test check dist bench soak openapi format clean system
 
 UV_VERSION := 0.13.9
 UV := .uv/uv-$(UV_VERSION)/bin/uv
@@ -45,6 +46,13 @@ check: .venv/.synced
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# By hash all that has a hand in it; built from a commit, it bears the commit's date.
+dist: $(UV)
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH="$${SOURCE_DATE_EPOCH-$$(git log -1 --format=%ct)}" $(UV) build --quiet --python "$$($(FIND_PYTHON))" \
+	  --build-constraints build-requirements.txt --require-hashes
+	@ls dist/*
 
 bench: .venv/.synced
 	@$(BIN)/python -m benchmarks

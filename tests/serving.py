@@ -1,4 +1,4 @@
-"""A real `onduty serve`, as a process of its own with a data folder and a home of its own.
+"""A real `onduty serve` from the installed wheel, as a process of its own with a data folder and a home of its own.
 
 Fixtures: `server` is one for all tests of a module, `start_server` starts as many as a test asks for.
 """
@@ -9,7 +9,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 import pytest
 
 from tests.asking import Answer, ask
+from tests.wheel import onduty
 
 _TOKEN = re.compile(r"ody_[0-9A-Za-z]{36}")
 _SIGN_IN = re.compile(r"http://\S+/sign-in#\S+")
@@ -145,7 +145,7 @@ class Server:
             folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "onduty.cli.main", "serve", *self.arguments],
+                onduty("serve", *self.arguments),
                 cwd=self.folder,
                 env=self._its_environment(),
                 stdin=subprocess.DEVNULL,

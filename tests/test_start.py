@@ -11,7 +11,6 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
@@ -23,6 +22,7 @@ from onduty.cleaning import slug
 from tests.asking import ask
 from tests.raw import bearer, request
 from tests.serving import Server, StartServer
+from tests.wheel import onduty
 
 _DATABASE = "onduty.sqlite3"
 _TOKEN = re.compile(r"ody_[0-9A-Za-z]{36}")
@@ -36,7 +36,7 @@ def _environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
 
 def _serve(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """`onduty serve` to its end, which is expected at once."""
-    command = [sys.executable, "-m", "onduty.cli.main", "serve", *arguments]
+    command = onduty("serve", *arguments)
     return subprocess.run(command, env=_environment(folder, more), capture_output=True, text=True, timeout=30)
 
 
@@ -67,9 +67,7 @@ def test_all_is_printed_before_the_port_answers(tmp_path: Path, free_port: int) 
     told = tmp_path / "stdout.txt"
     more = {"ONDUTY_PORT": str(free_port), "COLUMNS": "20"}
     with told.open("w") as stdout:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "onduty.cli.main", "serve"], env=_environment(tmp_path, more), stdout=stdout
-        )
+        process = subprocess.Popen(onduty("serve"), env=_environment(tmp_path, more), stdout=stdout)
     try:
         _until_answered(free_port)
         lines = told.read_text().split("\n")

@@ -17,10 +17,13 @@ from onduty.api import problem_response
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
+from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
 from onduty.identity.pages import SIGN_INS_A_MINUTE
 from onduty.identity.pages import router as sign_in
+from onduty.identity.pairing import REDEEMED_A_MINUTE
+from onduty.identity.pairing_routes import router as pairings
 from onduty.identity.routes import router as identity
 from onduty.identity.token_routes import router as tokens
 from onduty.limits import Limits
@@ -55,6 +58,8 @@ _ROUTERS: Final = (
     (audit, "/api"),
     (identity, "/api"),
     (tokens, "/api"),
+    (pairings, "/api"),
+    (client_program, ""),
     (health, ""),
     (sign_in, ""),
     (join, ""),
@@ -88,9 +93,10 @@ def rest(rooms: Rooms) -> FastAPI:
     )
     app.state.rooms = rooms
     app.state.gate = TokenGate(rooms.identity, rooms.limits, rooms.clock)
+    app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "sessions", "reading", "events"):
+    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))

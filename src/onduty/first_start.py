@@ -1,9 +1,12 @@
 """The first start: an account, a project, and what a person needs to go on, told once."""
 
 import getpass
+import shutil
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from onduty.audit.service import About, record
@@ -55,6 +58,12 @@ def _make(writer: Writer) -> Made | None:
     return Made(project, new_link(writer, user_id), agents, command_line)
 
 
+def program() -> str:
+    """How a person in this folder calls the command: by its name where that is found, else as it was started."""
+    started = sys.argv[0]
+    return "onduty" if shutil.which("onduty") or Path(started).name != "onduty" else started
+
+
 def machine_name() -> str:
     """What this computer calls itself, as a `machine_id`."""
     return slug(socket.gethostname()[:MACHINE], "machine_id") or "this-machine"
@@ -73,7 +82,7 @@ def _keep(origin: str, made: Made) -> str:
         path = keep(Credential(origin, secret, project=made.project.id, machine=machine))
     except (CredentialsError, OSError) as error:
         return f"The command line's credential could not be kept: {error}"
-    return f"The command line's credential is in {path}: try `onduty who`."
+    return f"The command line's credential is in {path}: try `{program()} who`."
 
 
 def _lines(origin: str, made: Made, kept: str) -> list[str]:

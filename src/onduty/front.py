@@ -147,7 +147,7 @@ class Front:
         now = self.clock.now()
         principal = self._principal(headers, now)
         session = self.reading.registry.sessions.get(session_id)
-        if principal is None or session is None or session.project_id is None:
+        if principal is None or session is None or session.project_id is None or not self.reading.database.writable:
             return None
         role = self.projects.sees(principal, session.project_id)
         if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:

@@ -9,6 +9,7 @@ from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
 from onduty.identity.issuing import Issuing
+from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
 from onduty.identity.service import Identity
 from onduty.limits import Limits
@@ -24,6 +25,7 @@ from onduty.sessions.presence import Presence
 from onduty.sessions.reading import Reading
 from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
+from onduty.sessions.retention import Retention
 from onduty.sessions.service import Sessions
 from onduty.settings import Settings
 
@@ -39,11 +41,13 @@ class Rooms:
     identity: Identity
     projects: Projects
     issuing: Issuing
+    pairing: Pairing
     registry: Registry
     sessions: Sessions
     reading: Reading
     events: Events
     keeping: Keeping
+    retention: Retention
     resolution: Resolution
     presence: Presence
     wires: Wires
@@ -68,6 +72,7 @@ class Rooms:
             ("wires", self.wires.run),
             ("tokens", self.identity.run),
             ("deleting", self.owning.run),
+            ("retention", self.retention.run),
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 
@@ -106,11 +111,13 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         identity=identity,
         projects=projects,
         issuing=Issuing(identity, projects),
+        pairing=Pairing(identity, projects),
         registry=registry,
         sessions=sessions,
         reading=reading,
         events=Events(database, registry, projects),
         keeping=Keeping(database, registry, clock),
+        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
         wires=wires,

@@ -37,7 +37,10 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the server is told from outside. `port` 0: any free port; `rate_limit`: requests a minute, 0: no limit."""
+    """What the server is told from outside. `port` 0: any free port; `rate_limit`: requests a minute, 0: no limit.
+
+    `backups`: how many of those that are taken daily are kept, 0: none is taken.
+    """
 
     data: Path
     host: str = "127.0.0.1"
@@ -48,6 +51,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     log_level: str = "info"
+    backups: int = 7
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False)
 
     @property
@@ -56,6 +60,11 @@ class Settings:
         if self.database is None:
             return self.data / "onduty.sqlite3"
         return _sqlite_path(self.database) if self.database.startswith("sqlite:") else None
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where backups of a SQLite file are kept."""
+        return self.data / "backups"
 
 
 def load(flags: Mapping[str, object], environment: Mapping[str, str] | None = None) -> Settings:
@@ -284,4 +293,5 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "cors_origins": _list_of(_origin),
     "trusted_proxies": _list_of(_network),
     "log_level": _log_level,
+    "backups": _number(0, 1_000),
 }

@@ -75,6 +75,11 @@ class Claude:
             folder.mkdir(parents=True, exist_ok=True)
         self._env = self._environment(model, env or {})
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its programs are given, for another program in the same home."""
+        return dict(self._env)
+
     def run(self, *arguments: str, seconds: float = 60.0) -> Done:
         """Runs `claude` with these arguments to its end. Raises subprocess.TimeoutExpired."""
         done = subprocess.run(

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tests.agents.script import Call, Json, Say, Step, Wait
 from tests.agents.scripted_model import ScriptedModel
 from tests.mcp.speaking import Desk, eventually, new_project, new_token
 from tests.serving import Server, StartServer
+from tests.wheel import onduty
 
 # Five, and what a busy machine takes to start a client and to import the SDK; test_streams.py has the five themselves.
 SEEN_WITHIN = 20.0
@@ -78,7 +78,7 @@ def who(server: Server, *arguments: str) -> tuple[int, str]:
     """`onduty who` of the person who started the server: exit code and stdout."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ONDUTY_")}
     env = {**kept, "HOME": str(server.folder / "home"), "XDG_CONFIG_HOME": str(server.configuration)}
-    command = [sys.executable, "-m", "onduty.cli.main", "who", *arguments]
+    command = onduty("who", *arguments)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=30)
     return done.returncode, done.stdout
 

@@ -35,10 +35,10 @@ def _checks(onduty: Onduty, *arguments: str) -> tuple[int, dict[str, dict[str, A
 def test_all_is_well(far_side: FarSide, onduty: Onduty) -> None:
     code, checks = _checks(onduty)
     assert code == 0
-    assert list(checks) == ["credential", "server", "token", "project", "clock"]
+    assert list(checks) == ["credential", "server", "token", "project", "clock", "spool"]
     assert all(check["ok"] and check["mend"] is None for check in checks.values())
     code, out, err = onduty("doctor")
-    assert (code, err, out.count("\n")) == (0, "", 5)
+    assert (code, err, out.count("\n")) == (0, "", 6)
     assert "wrong" not in out
 
 

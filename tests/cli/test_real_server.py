@@ -6,19 +6,19 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from onduty.clock import parse_rfc3339, wall_ms
 from tests.serving import Server, StartServer
+from tests.wheel import onduty as program
 
 
 def onduty(server: Server, *arguments: str, **environment: str) -> tuple[int, str, str]:
     """A command of the owner, in the home that the server's first start left: exit code, stdout, stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "onduty.cli.main", *arguments],
+        program(*arguments),
         env=_environment(server, **environment),
         capture_output=True,
         text=True,
@@ -121,7 +121,7 @@ def test_watch_sees_a_session_come(server: Server, tmp_path: Path) -> None:
     project = _project(server, "watched")
     with (tmp_path / "out").open("w") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "onduty.cli.main", "who", "--watch", "--json", "--project", project],
+            program("who", "--watch", "--json", "--project", project),
             env=_environment(server),
             stdout=out,
         )

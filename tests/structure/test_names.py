@@ -15,6 +15,7 @@ _ALLOWED = {
         "application",
         "metrics",
         "first_start",
+        "handout",
         "health",
         "limits",
         "origins",
@@ -25,9 +26,10 @@ _ALLOWED = {
     | {"addresses", "document", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
-    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"},
+    | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
+    | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "revoking", "token_routes"},
+    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {
@@ -42,8 +44,9 @@ _ALLOWED = {
         "rows",
         "shown",
         "reading",
+        "processes",
     }
-    | {"reading_routes", "events_routes", "roster"},
+    | {"reading_routes", "events_routes", "roster", "retention"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "templates", "static"},
 }

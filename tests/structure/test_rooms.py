@@ -57,7 +57,9 @@ def client_breaches(source: Source) -> list[str]:
     return [
         f"{source.place}:{line}: imports {name}: use the standard library: this is handed out as one file"
         for line, name in imports(source)
-        if name.partition(".")[0] not in sys.stdlib_module_names and not f"{name}.".startswith("onduty.client.")
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and not f"{name}.".startswith("onduty.client.")
+        and name != "onduty.__version__"
     ]
 
 

@@ -19,6 +19,7 @@ Act = Literal[
     "member_left",
     "member_removed",
     "session_ended",
+    "sessions_removed",
 ]
 
 

@@ -6,14 +6,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from onduty.cli.main import CLIENTS
+
 COMMANDS = {
     "serve": "Start the server.",
     "sign-in": "Print a link that signs your browser in.",
+    "connect": "Let the agent clients of this machine tell what they do.",
+    "disconnect": "Take our entries out of their files again.",
+    "run": "Run any command as an agent.",
+    "login": "Show where this machine is signed in, or sign in by a pairing code.",
+    "logout": "Forget a credential, and revoke it.",
     "who": "Show who is on duty in a project.",
     "status": "Show whether the server is reached, and who you are there.",
     "project": "List, make, choose, rename and delete projects.",
     "member": "See and change who is in a project.",
     "token": "List, make and revoke tokens.",
+    "database": "Check, back up, restore and move the server's data.",
     "doctor": "Check that this machine can speak to the server.",
     "config": "Show every setting and where its value is from.",
     "version": "Show the version.",
@@ -30,7 +38,8 @@ class _Commands(TyperGroup):
         self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS or cmd_name in CLIENTS:
+            # Those of the client program are handed on before anybody asks here.
             return None
         return typer.main.get_command(importlib.import_module(f"onduty.cli.{cmd_name.replace('-', '_')}").app)
 

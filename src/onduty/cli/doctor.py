@@ -1,4 +1,4 @@
-"""`onduty doctor`: what could keep this machine from speaking to the server, and the command that mends it."""
+"""`onduty doctor`: what could keep this machine and its agents from speaking to the server, and what mends it."""
 
 import os
 import stat
@@ -13,6 +13,7 @@ from onduty.cleaning import clean
 from onduty.cli.failure import Conflict, NotVisible
 from onduty.client import credentials
 from onduty.client.api import Answer, NotReached, NotSignedIn, Refused, Server, server_in_use
+from onduty.client.checks import client_checks
 from onduty.client.credentials import CredentialsError
 from onduty.clock import wall_ms
 from onduty.settings import is_loopback
@@ -40,7 +41,7 @@ def doctor(
     ),
     json: bool = typer.Option(False, "--json", help="Print an object."),
 ) -> int:
-    """Check credential, server, token, project and clock. Exit code 1 if anything is wrong."""
+    """Check server, credential and agent clients, deliver what waits. Exit code 1 if anything is wrong."""
     from onduty.cli.terminal import as_json, drawn_as_text, safe
 
     checks = list(checked(project))
@@ -78,6 +79,8 @@ def checked(project: str | None) -> Iterator[Check]:
     yield Check("token", True, f"speaks for {me.body['name']}")
     yield _project(server, project)
     yield _clock(me)
+    for found in client_checks():
+        yield Check(found.name, found.ok, found.detail, found.mend)
 
 
 def _credential(server: Server) -> Check:

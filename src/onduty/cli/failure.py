@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from onduty.cleaning import clean
 from onduty.client.api import NotReached, NotSignedIn, Refused
 from onduty.client.credentials import CredentialsError
+from onduty.database.refused import Refused as DataRefused
 from onduty.settings import SettingsError
 
 USAGE = 2
@@ -34,6 +35,7 @@ class NotVisible(Exception):  # noqa: N818
 
 _CODES: dict[type[Exception], int] = {
     SettingsError: USAGE,
+    DataRefused: USAGE,
     CredentialsError: USAGE,
     NotReached: NOT_REACHED,
     NotSignedIn: NOT_ALLOWED,

@@ -3,6 +3,9 @@
 import os
 import sys
 
+# What the client program does, in the same words as on a machine that has nothing else of ours.
+CLIENTS = ("connect", "disconnect", "hook", "run", "login", "logout")
+
 
 def run(arguments: list[str]) -> int:
     """Do what these arguments say. Answers the exit code, whatever happens (`failure` has the list)."""
@@ -33,6 +36,11 @@ def _done(arguments: list[str]) -> int:
 
         print(version("onduty"))
         return 0
+    if arguments and arguments[0] in CLIENTS:
+        # The same program that a server hands out; a hook has no time for more.
+        from onduty.client.program import main as client
+
+        return client(arguments)
     from onduty.cli.commands import invoke
 
     return invoke(arguments)

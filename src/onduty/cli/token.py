@@ -18,6 +18,15 @@ app = typer.Typer(
 _SPANS_MS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
+@app.command()
+def pair() -> None:
+    """Print a code that signs another machine in as you, once, within ten minutes: onduty connect --code CODE."""
+    server = server_in_use()
+    made = server.post("api", "pairings", body={}).body
+    print(clean(made["code"]))
+    say(f"On the other machine: onduty connect --server {server.origin} --code {made['code']}")
+
+
 @app.command("list")
 def show(json: bool = typer.Option(False, "--json", help="Print the API's own object.")) -> None:
     """List your tokens but for the one that asks, with when each was last used. Secrets are told once and not here."""

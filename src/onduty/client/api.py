@@ -1,5 +1,7 @@
 """Calls to a server's REST interface: one origin, its own token, no redirect followed."""
 
+from __future__ import annotations
+
 import http.client
 import json
 import os
@@ -36,7 +38,7 @@ class Refused(Exception):  # noqa: N818
         self.code = str(problem.get("code") or "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What the server said. `now_ms` is its own time (the Date header, whole seconds), None where it tells none."""
 
@@ -46,7 +48,7 @@ class Answer:
     now_ms: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Server:
     """A server and the token for it. `project` is the credential's default, None with a token from elsewhere."""
 

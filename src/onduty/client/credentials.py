@@ -1,5 +1,7 @@
 """The command line's credentials: one for each server address, kept with its origin and sent to no other."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -17,7 +19,7 @@ class CredentialsError(Exception):
     """One line: what is wrong with the file, or with an address."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Credential:
     """A token for one origin. `project` is the id that commands mean where none is named."""
 
@@ -141,3 +143,17 @@ def _write(file: Path, kept: dict[str, Any]) -> None:
     except BaseException:
         os.unlink(name)
         raise
+
+
+def forget(origin: str, file: Path | None = None) -> None:
+    """Forget the credential of this origin; another that is kept becomes the default. CredentialsError."""
+    file = file or path()
+    try:
+        with _alone(file):
+            kept = _read(file)
+            kept["servers"].pop(origin, None)
+            if kept.get("default") == origin:
+                kept["default"] = next(iter(sorted(kept["servers"])), None)
+            _write(file, kept)
+    except OSError as error:
+        raise CredentialsError(f"{file} cannot be written: {error.strerror}") from None

@@ -111,6 +111,15 @@ def make_private(file: Path) -> None:
         raise Refused(f"{file} cannot be written: {error.strerror}.") from error
 
 
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class AlreadyInUse(Refused):
     """Another server works on the same data. `pid` is its process id, None where it has not said yet."""
 
@@ -121,10 +130,15 @@ class AlreadyInUse(Refused):
 
 
 class Lock:
-    """The right to work on a data folder, as long as this process lives or until `release`."""
+    """The right to work on a data folder, as long as this process lives or until `release`.
 
-    def __init__(self, descriptor: int) -> None:
+    `unclean`: who had it before did not release it, a power cut or a kill came between. It stays noted in the file
+    until somebody has looked at the data and says False here.
+    """
+
+    def __init__(self, descriptor: int, unclean: bool = False) -> None:
         self._descriptor: int | None = descriptor
+        self.unclean = unclean
 
     @classmethod
     def take(cls, folder: Path) -> Self:
@@ -134,6 +148,7 @@ class Lock:
         descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            unclean = bool(os.pread(descriptor, 32, 0).strip())
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError:
@@ -143,7 +158,7 @@ class Lock:
         except OSError as error:
             os.close(descriptor)
             raise Refused(f"{file} cannot be locked: {error.strerror}.") from error
-        return cls(descriptor)
+        return cls(descriptor, unclean)
 
     @staticmethod
     def holder(folder: Path) -> int | None:
@@ -164,7 +179,8 @@ class Lock:
     def release(self) -> None:
         """Give it up. The file stays: one that is removed could be locked by two at once."""
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            if not self.unclean:
+                os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -8,10 +8,11 @@ from sqlalchemy.exc import DBAPIError
 
 from onduty.database import postgres
 from onduty.database.refused import Refused
-from onduty.database.schema import HEAD, MIGRATIONS, SchemaNewer, is_known, run_migrations
+from onduty.database.schema import HEAD, MIGRATIONS, SchemaNewer, is_known, run_migrations, steps_from
+from onduty.database.upgrading import Progress, Tell, on_stderr
 
 
-async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> None:
+async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD, tell: Tell = on_stderr) -> None:
     """Have the database at this version's schema. The caller holds its `Claim`.
 
     All migrations that are due run in one transaction: killed anywhere, it is as if they had not begun. `SchemaNewer`
@@ -20,7 +21,7 @@ async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD) 
     engine = postgres.engine(url, 1)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(partial(_prepare, url=url, migrations=migrations, head=head))
+            await connection.run_sync(partial(_prepare, url=url, migrations=migrations, head=head, tell=tell))
     except (DBAPIError, OSError) as error:
         if not postgres.is_unavailable(error) and not postgres.is_forbidden(error):
             raise
@@ -29,13 +30,18 @@ async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD) 
         await engine.dispose()
 
 
-def _prepare(connection: Connection, url: str, migrations: Path, head: str) -> None:
+def _prepare(connection: Connection, url: str, migrations: Path, head: str, tell: Tell) -> None:
     found = _revision(connection, url)
     if found == head:
         return
     if found is not None and not is_known(found, migrations):
         raise SchemaNewer(postgres.shown(url), found, head)
-    run_migrations(connection, migrations)
+    if found is None:
+        run_migrations(connection, migrations)
+        return
+    progress = Progress(tell, found, steps_from(found, migrations))
+    with progress.told():
+        run_migrations(connection, migrations, progress)
 
 
 def _revision(connection: Connection, url: str) -> str | None:

@@ -1,6 +1,5 @@
 """Whether the database has this version's schema, and how it comes there. Alembic is imported only when that is due."""
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,9 +7,11 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from onduty.clock import boot_ms
 from onduty.database import sqlite
-from onduty.database.files import make_private
+from onduty.database.files import make_private, sync
 from onduty.database.refused import Refused
+from onduty.database.upgrading import Progress, Tell, on_stderr
 
 HEAD = "0001"
 """The last revision in migrations/versions."""
@@ -18,6 +19,8 @@ HEAD = "0001"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 _OURS = "alembic_version"
+_UPGRADING = ".upgrading"
+_COSTS_AS_MUCH = 3
 
 
 class SchemaNewer(Refused):
@@ -29,24 +32,25 @@ class SchemaNewer(Refused):
         )
 
 
-def prepare(where: str | Path, *, migrations: Path = MIGRATIONS, head: str = HEAD) -> None:
+def prepare(where: str | Path, *, migrations: Path = MIGRATIONS, head: str = HEAD, tell: Tell = on_stderr) -> None:
     """Have the database at this version's schema: made if it is not there, copied beside and upgraded if it is older.
 
-    The caller holds the data's lock. `SchemaNewer` for one that this version does not know, `Refused` for what is no
-    database of Onduty or cannot be written; then it is left as it was.
+    How far an upgrade is goes to `tell`. The caller holds the data's lock. `SchemaNewer` for one that this version does
+    not know, `Refused` for what is no database of Onduty or cannot be written; then it is left as it was.
     """
     path = sqlite.location(where)
     make_private(path)
     try:
         found = _revision(path)
         if found == head:
+            _name_copies(path)
             return
         if found is None:
             _upgrade(path, migrations)
         elif not is_known(found, migrations):
             raise SchemaNewer(path, found, head)
         else:
-            _upgrade_with_copy(path, found, migrations)
+            _upgrade_with_copy(path, found, migrations, tell)
     except (sqlite3.Error, OSError) as error:
         raise Refused(f"The database {path} cannot be used: {error}.") from error
     except DBAPIError as error:
@@ -77,14 +81,35 @@ def is_known(revision: str, migrations: Path) -> bool:
     return any(script.revision == revision for script in ScriptDirectory(str(migrations)).walk_revisions())
 
 
-def _upgrade_with_copy(path: Path, found: str, migrations: Path) -> None:
-    copy = copy_beside(path, found)
+def steps_from(found: str, migrations: Path) -> int:
+    """How many migrations are due."""
+    from alembic.script import ScriptDirectory
+
+    return sum(1 for _ in ScriptDirectory(str(migrations)).iterate_revisions("head", found))
+
+
+def _upgrade_with_copy(path: Path, found: str, migrations: Path, tell: Tell) -> None:
+    tell(f"copying {path} ({path.stat().st_size / 1e6:.1f} MB) beside it before it is upgraded")
+    began = boot_ms()
+    # Until the upgrade is done the copy has a name of its own, which the next attempt's takes over: a server that is
+    # killed and started again and again must not fill the disk with copies.
+    copy = copy_beside(path, found).replace(path.with_name(f"{path.name}.{found}{_UPGRADING}"))
+    # To change a table is to copy it, with its indexes: what the whole file took, some times over.
+    progress = Progress(tell, found, steps_from(found, migrations), (boot_ms() - began) * _COSTS_AS_MUCH)
     try:
-        _upgrade(path, migrations)
+        with progress.told():
+            _upgrade(path, migrations, progress)
     except BaseException:
-        # The database is as it was. A server that is started again and again must not fill the disk with copies.
         copy.unlink()
         raise
+    _name_copies(path)
+
+
+def _name_copies(path: Path) -> None:
+    """Give the copy from before an upgrade that is done the name that it keeps."""
+    for copy in path.parent.glob(f"{path.name}.*{_UPGRADING}"):
+        revision = copy.name.removeprefix(f"{path.name}.").removesuffix(_UPGRADING)
+        copy.rename(_unused(path, revision))
 
 
 def copy_beside(path: Path, revision: str) -> Path:
@@ -95,9 +120,9 @@ def copy_beside(path: Path, revision: str) -> Path:
         make_private(partial)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
-        _sync(partial)
+        sync(partial)
         copy = partial.rename(_unused(path, revision))
-        _sync(path.parent)
+        sync(path.parent)
     except BaseException:
         _remove(partial)
         raise
@@ -118,15 +143,7 @@ def _unused(path: Path, revision: str) -> Path:
     return copy
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _upgrade(path: Path, migrations: Path) -> None:
+def _upgrade(path: Path, migrations: Path, progress: Progress | None = None) -> None:
     """Run the migrations that are due, all in one transaction: killed anywhere, it is as if it had not begun."""
     # To change a table in SQLite is to copy and drop it, which must not drop what refers to it: hence no foreign keys
     # meanwhile, and a check of all of them before the commit.
@@ -134,12 +151,12 @@ def _upgrade(path: Path, migrations: Path) -> None:
     with engine.connect() as connection, connection.begin():
         driver = sqlite.driver(connection)
         driver.execute("BEGIN IMMEDIATE")
-        run_migrations(connection, migrations)
+        run_migrations(connection, migrations, progress)
         if driver.execute("PRAGMA foreign_key_check").fetchone() is not None:
             raise Refused(f"The upgrade of {path} would leave rows that refer to nothing: it was undone.")
 
 
-def run_migrations(connection: Connection, migrations: Path) -> None:
+def run_migrations(connection: Connection, migrations: Path, progress: Progress | None = None) -> None:
     """Run the migrations that are due, on a connection whose transaction is the caller's."""
     from alembic import command
     from alembic.config import Config
@@ -147,4 +164,5 @@ def run_migrations(connection: Connection, migrations: Path) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
+    config.attributes["applied"] = None if progress is None else progress.applied
     command.upgrade(config, "head")

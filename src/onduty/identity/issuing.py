@@ -31,7 +31,7 @@ class Issuing:
 
     async def create(self, principal: Principal, wanted: Wanted, now: Instant) -> NewToken:
         """Store a new token of the caller's. Forbidden for a narrowed or read-only one, or for a project not seen."""
-        _may_issue(principal, "tokens")
+        may_issue(principal, "tokens")
         if wanted.expires_at is not None and wanted.expires_at <= now:
             raise Invalid.at("expires_at", "must lie in the future")
         for project_id in wanted.project_ids or ():
@@ -62,11 +62,12 @@ class Issuing:
 
     async def sign_in_link(self, principal: Principal) -> str:
         """The secret of a new sign-in link for the caller. Forbidden for a narrowed or read-only token."""
-        _may_issue(principal, "sign-in links")
+        may_issue(principal, "sign-in links")
         return await self.identity.database.write(lambda writer: new_link(writer, principal.user_id))
 
 
-def _may_issue(principal: Principal, what: str) -> None:
+def may_issue(principal: Principal, what: str) -> None:
+    """Forbidden for a token that is narrowed or read-only: `what` is more than it may itself."""
     if principal.project_ids is not None:
         raise Forbidden(f"A token that is narrowed to projects makes no {what}")
     if principal.read_only:

@@ -60,6 +60,15 @@ class Tokens:
         self.sessions.adopt(ended)
         self.projects.told()
 
+    async def sign_out(self, principal: Principal) -> None:
+        """Take back the very token that asks, whatever it may else: its sessions end with it."""
+        async with self.projects.changing:
+            if principal.token_id in self.identity.withdrawn:
+                raise NotFound("There is no such token")
+            ended = await self._revoke(principal, principal)
+        self.sessions.adopt(ended)
+        self.projects.told()
+
     async def _revoke(self, principal: Principal, token: Principal) -> Sequence[AgentSession]:
         sees = self.projects.seen_by(token)
 

@@ -55,6 +55,18 @@ async def list_tokens(caller: Caller, room: Room, asked: Paged) -> Any:
 
 
 @router.delete(
+    "/me/token",
+    status_code=204,
+    operation_id="signOut",
+    summary="Revoke the token that asks; what spoke through it ends",
+    responses=refusals(401, 429, 503),
+)
+async def sign_out(caller: Caller, room: Room) -> Response:
+    await room.sign_out(caller)
+    return Response(status_code=204)
+
+
+@router.delete(
     "/tokens/{token_id}",
     status_code=204,
     operation_id="revokeToken",

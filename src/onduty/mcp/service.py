@@ -1,6 +1,7 @@
 """Wire ids: minted, found, pointed and retired; and which project a client without one chose last."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -103,6 +104,10 @@ class Wires:
         """A project is gone, and with it the wire ids and choices that named it."""
         self._known = {i: wire for i, wire in self._known.items() if wire.project_id != project_id}
         self._chosen = {key: chosen for key, chosen in self._chosen.items() if chosen != project_id}
+
+    def forget_sessions(self, ids: Collection[str]) -> None:
+        """Sessions are gone, and with them the wire ids that point to them."""
+        self._known = {i: wire for i, wire in self._known.items() if wire.session_id not in ids}
 
     async def run(self, wake: Wake) -> None:
         """The loop that writes when wire ids were last used, and forgets the old ones."""

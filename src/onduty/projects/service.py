@@ -123,9 +123,11 @@ class Projects:
 
     def named(self, principal: Principal, id_or_name: str) -> Project:
         """The visible project with this id, or else with this name. Forbidden for none, Conflict for several."""
-        seen = self.visible(principal)
         wanted = id_or_name.strip()
-        found = [p for p in seen if p.id == wanted.lower()] or [p for p in seen if p.name == wanted]
+        if self.sees(principal, wanted.lower()) is not None:
+            return self.known[wanted.lower()]
+        seen = self.visible(principal)
+        found = [p for p in seen if p.name == wanted]
         found = found or [p for p in seen if p.name.casefold() == wanted.casefold()]
         if not found:
             raise Forbidden(NOT_SEEN)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from onduty.clock import Instant
 from onduty.database.engine import Database
@@ -14,10 +14,13 @@ from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Kind, Registers, fold, forgettable, join
 from onduty.sessions.model import AgentSession, end_of, is_ours, is_version_7
+from onduty.sessions.processes import Process, Running
+from onduty.sessions.reading import counts
 from onduty.sessions.registry import Registry
-from onduty.sessions.service import new_session, stored
+from onduty.sessions.service import end, new_session, stored
 
 DAY_MS: Final = 24 * 3600 * 1000
+FORK: Final = "fork"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,22 @@ class Told:
     subagent: str = ""
     reason: str = ""
     words: Mapping[str, str | None] = field(default_factory=dict)
+    process: Process | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of one machine, sent together. `words` are what the batch says of every session in it."""
+    """Events of one machine, sent together. `words` are what the batch says of every session in it.
+
+    `caller_role` is that of sessions that it makes; what an agent said of itself later stays.
+    """
 
     sent_at: Instant
     machine_id: str
     project_id: str | None
     events: Sequence[Told]
     words: Mapping[str, str | None] = field(default_factory=dict)
+    caller_role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,14 @@ class Events:
         self.counted.update((kind, result.status) for kind, result in zip(kinds, done.results, strict=True))
         return done.results
 
+    def on_duty(self, results: Sequence[Result], now: Instant) -> dict[str, Any] | None:
+        """How many are on duty, in which roles, where the last of these events belongs. None where that is nowhere."""
+        last = next((result.session_id for result in reversed(results) if result.session_id), None)
+        session = self.registry.sessions.get(last or "")
+        if session is None or session.project_id is None:
+            return None
+        return counts(self.registry, session.project_id, now)
+
 
 class _Work:
     """One batch inside its transaction."""
@@ -99,13 +115,15 @@ class _Work:
         self.batch = batch
         self.results: list[Result] = []
         self.rows: list[AgentSession] = []
+        self._running = Running(writer, principal.user_id, batch.machine_id, batch.project_id)
         self._found: dict[str, AgentSession | Problem] = {}
 
     def run(self) -> None:
         by_session: dict[str, list[Told]] = {}
         for told in self.batch.events:
-            session = self._session(told.session)
+            session = self._session(told.session, told)
             if isinstance(session, AgentSession):
+                self._runs(session, told)
                 by_session.setdefault(session.id, []).append(told)
         fresh = {i: self._fresh(i, events) for i, events in by_session.items()}
         self._answer(fresh)
@@ -160,15 +178,24 @@ class _Work:
         stamp = max(0, told.at) if told.stamp is None else told.stamp
         return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason)
 
-    def _session(self, named: str) -> AgentSession | Problem:
+    def _runs(self, session: AgentSession, told: Told) -> None:
+        """The client's process runs this session now; the one that it ran before has been left for it."""
+        if told.process is None:
+            return
+        left = self._running.runs(session, told.process, opens=told.kind == "start")
+        if left is not None and left.registers.reopen_c < self._placed(told).stamp:
+            end(self.writer, left, "moved")
+            self.rows.append(stored(self.writer, left.id))
+
+    def _session(self, named: str, told: Told | None = None) -> AgentSession | Problem:
         if named not in self._found:
             try:
-                self._found[named] = self._resolved(named)
+                self._found[named] = self._resolved(named, told)
             except Problem as problem:
                 self._found[named] = problem
         return self._found[named]
 
-    def _resolved(self, named: str) -> AgentSession:
+    def _resolved(self, named: str, told: Told | None) -> AgentSession:
         """The session that an id of ours or an alias means; an alias that is unknown registers one."""
         batch, principal = self.batch, self.principal
         if batch.project_id is not None:
@@ -180,7 +207,16 @@ class _Work:
             return stored(self.writer, owner)
         if is_ours(named) or (is_version_7(named) and not batch.words.get("caller_origin")):
             return self._ours(named.lower())
-        session = new_session(principal, batch.project_id, batch.machine_id, self.writer.now, {})
+        process = None if told is None else told.process
+        before = None if process is None else self._running.session_of(process)
+        if told is not None and before is not None and not (told.kind == "start" and told.reason == FORK):
+            # One running agent, whose client gave its conversation another id.
+            session = stored(self.writer, before)
+            store.set_alias(self.writer, session, named)
+            return session
+        words = {} if batch.caller_role is None else {"caller_role": batch.caller_role}
+        session = new_session(principal, batch.project_id, batch.machine_id, self.writer.now, words)
+        session.parent_session_id = before or (None if process is None else self._running.parent_of(process))
         store.create(self.writer, session)
         store.set_alias(self.writer, session, named)
         return session

@@ -7,17 +7,20 @@ from pydantic import ConfigDict, Field, model_validator
 
 from onduty.answers import problem_answer
 from onduty.api import Route, parse_json
-from onduty.cleaning import BRANCH, EVENT_ID, FOLDER, MACHINE, ORIGIN, REF, TOOL, TOOL_ID, VERSION
+from onduty.cleaning import BRANCH, EVENT_ID, FOLDER, MACHINE, ORIGIN, REF, ROLE, TOOL, TOOL_ID, VERSION
 from onduty.errors import Invalid
-from onduty.identity.asking import Caller, machine_of, project_words
+from onduty.identity.asking import Caller, Now, machine_of, project_words
 from onduty.sessions.events import Batch, Events, Result, Told
 from onduty.sessions.fold import MAX_STAMP, Kind
+from onduty.sessions.processes import Process
 from onduty.sessions.shown import ResultsAnswer
 from onduty.shapes import SEEN, Body, Slug, Time, Uuid, Words, example, refusals
 
 router = APIRouter(route_class=Route, tags=["agent events"])
 
 EVENTS: int = 500
+BOOT: int = 64
+STARTED: int = 64
 _ABOUT_SUBAGENTS = ("subagent_started", "subagent_ended")
 _SUBAGENT_NAMED: dict[str, Any] = {
     "if": {"properties": {"kind": {"enum": [*_ABOUT_SUBAGENTS]}}, "required": ["kind"]},
@@ -31,6 +34,22 @@ def _events(request: Request) -> Events:
 
 
 Room = Annotated[Events, Depends(_events)]
+
+
+class ParentItem(Body):
+    pid: int = Field(ge=0, le=MAX_STAMP)
+    started: Annotated[str, Words(STARTED, required=True)]
+
+
+class ProcessItem(ParentItem):
+    """The client's own process; `parents` are those above it, the nearest first."""
+
+    boot: Annotated[str, Words(BOOT, required=True)]
+    parents: list[ParentItem] = Field(default_factory=list, max_length=32)
+
+    def told(self) -> Process:
+        above = tuple(Process(self.boot, each.pid, each.started) for each in self.parents)
+        return Process(self.boot, self.pid, self.started, above)
 
 
 class EventItem(Body):
@@ -47,6 +66,7 @@ class EventItem(Body):
     reason: Annotated[str, Words(TOOL)] | None = None
     branch: Annotated[str, Slug(BRANCH)] | None = None
     folder: Annotated[str, Words(FOLDER)] | None = None
+    process: ProcessItem | None = None
 
     @model_validator(mode="after")
     def names_its_subagent(self) -> Self:  # noqa: N804 - pydantic calls it on the model
@@ -66,6 +86,7 @@ class EventItem(Body):
             subagent=self.subagent or "",
             reason=self.reason or "",
             words={name: value for name in ("branch", "folder") if (value := getattr(self, name))},
+            process=None if self.process is None else self.process.told(),
         )
 
 
@@ -81,6 +102,8 @@ class EventBatch(Body):
     machine_id: Annotated[str, Slug(MACHINE)] | None = None
     caller_origin: Annotated[str, Words(ORIGIN)] | None = None
     client_version: Annotated[str, Words(VERSION)] | None = None
+    caller_role: Annotated[str, Words(ROLE)] | None = None
+    tell: bool = Field(False, description="Say also how many are on duty where these events belong")
     events: list[EventItem] = Field(max_length=EVENTS)
 
 
@@ -101,12 +124,15 @@ def _item(result: Result) -> dict[str, Any]:
     response_model_exclude_none=True,
     responses=refusals(400, 401, 403, 413, 415, 429, 503),
 )
-async def record(caller: Caller, request: Request, room: Room, body: EventBatch) -> Any:
+async def record(caller: Caller, now: Now, request: Request, room: Room, body: EventBatch) -> Any:
     batch = Batch(
         sent_at=body.sent_at,
         machine_id=machine_of(request, caller, body.machine_id),
         project_id=body.project_id or room.projects.asked(caller, *project_words(request)),
         events=[item.told() for item in body.events],
         words={name: value for name in ("caller_origin", "client_version") if (value := getattr(body, name))},
+        caller_role=body.caller_role or None,
     )
-    return {"results": [_item(result) for result in await room.record(caller, batch)]}
+    results = await room.record(caller, batch)
+    counts = room.on_duty(results, now) if body.tell else None
+    return {"results": [_item(result) for result in results], **({} if counts is None else {"on_duty": counts})}

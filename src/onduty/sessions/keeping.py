@@ -123,7 +123,8 @@ class Keeping:
     async def flush(self) -> None:
         """Write bare activity, and until when we listened. Unavailable if it cannot be; nothing is lost then."""
         now, dirty = self.clock.now(), self.registry.dirty
-        if not dirty and now - self.told_until < _TOLD_EVERY_MS:
+        # While it cannot be written, this is the write that finds out that it can be again.
+        if not dirty and now - self.told_until < _TOLD_EVERY_MS and self.database.writable:
             self.dirty_since = None
             return
         self.dirty_since = self.dirty_since if self.dirty_since is not None else now

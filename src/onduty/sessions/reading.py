@@ -1,9 +1,11 @@
 """What is read of many sessions at once: lists of a project or of one's own, from memory and what has settled."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from onduty.cleaning import for_agents
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Reader
@@ -11,10 +13,11 @@ from onduty.identity.service import Principal
 from onduty.projects.service import Projects
 from onduty.sessions import store
 from onduty.sessions.listing import PAGE, ActiveView, Listing, Query, matching, page
-from onduty.sessions.model import AgentSession, State
+from onduty.sessions.model import ON_DUTY, AgentSession, State, judge
 from onduty.sessions.registry import Registry
 from onduty.sessions.service import Sessions
 
+ROLES_COUNTED: Final = 8
 _SETTLED_STATES: Final[frozenset[State]] = frozenset({"lost", "ended"})
 
 
@@ -85,3 +88,15 @@ class Reading:
         return lambda reader: store.settled_page(
             reader, project_id=query.project_id, user_id=user_id, states=states, after=after, limit=limit
         )
+
+
+def counts(registry: Registry, project_id: str, now: Instant) -> dict[str, Any]:
+    """How many are on duty in a project and how many of them wait, and in which roles: closed vocabulary alone."""
+    judged = [(s, judge(s, now, registry.gaps)) for s in registry.of_project(project_id)]
+    found = [(s, v) for s, v in judged if v.state in ON_DUTY and registry.shown(s, now)[0]]
+    roles = Counter("none" if s.caller_role is None else for_agents(s.caller_role) for s, _ in found)
+    return {
+        "agents": len(found),
+        "waiting": sum(verdict.state == "waiting" for _, verdict in found),
+        "roles": dict(roles.most_common(ROLES_COUNTED)),
+    }

@@ -1,6 +1,6 @@
 """Which session does a request belong to? The ladder of design.md 2.4, within a user and project."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -162,6 +162,10 @@ class Resolution:
             self._aliases[key] = owner
         return owner
 
+    def forget_sessions(self, ids: Collection[str]) -> None:
+        """Sessions are gone, and with them what their clients' own ids meant."""
+        self._aliases = {key: owner for key, owner in self._aliases.items() if owner not in ids}
+
     async def _read(self, session_id: str) -> AgentSession | None:
         session = self.registry.sessions.get(session_id)
         if session is not None:
@@ -212,13 +216,15 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     session.told_apart = bool(claim.aliases)
     session.implicit_key = None if session.told_apart else _key(claim)
     found = _known_here(writer, claim) if session.told_apart else store.by_implicit_key(writer, _key(claim))
-    if found is None:
-        store.create(writer, session)
-        for alias in claim.aliases:
-            store.set_alias(writer, session, alias)
-    else:
+    if found is not None:
         session = stored(writer, found)
-    return raise_to(writer, session, called(writer.now)) if calls else stored(writer, session.id)
+        return raise_to(writer, session, called(writer.now)) if calls else session
+    if calls:
+        session.registers = called(writer.now)
+    store.create(writer, session)
+    for alias in claim.aliases:
+        store.set_alias(writer, session, alias)
+    return session
 
 
 def _known_here(writer: Writer, claim: Claim) -> str | None:

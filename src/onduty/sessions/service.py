@@ -10,7 +10,8 @@ from onduty.audit.service import About, record
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
-from onduty.errors import Ended, Forbidden, Invalid, NotFound
+from onduty.database.unit import CANNOT_WRITE
+from onduty.errors import Ended, Forbidden, Invalid, NotFound, Unavailable
 from onduty.identity.service import Principal
 from onduty.projects.service import Projects, may_end_any
 from onduty.sessions import store
@@ -74,14 +75,14 @@ class Sessions:
                 words["parent_session_id"] = _parent(writer, principal, project_id, wanted.parent, found)
             if found is None:
                 session = new_session(principal, project_id, wanted.machine_id, writer.now, words)
+                session.registers = registered(session.registers, writer.now)
                 store.create(writer, session)
                 if wanted.client_ref is not None:
                     store.set_alias(writer, session, wanted.client_ref)
-            else:
-                session = stored(writer, found)
-                store.set_words(writer, found, {**words, "token_id": principal.token_id})
-            store.raise_registers(writer, session.id, registered(session.registers, writer.now))
-            return stored(writer, session.id), found is None
+                return session, True
+            session = stored(writer, found)
+            store.set_words(writer, found, {**words, "token_id": principal.token_id})
+            return raise_to(writer, session, registered(session.registers, writer.now)), False
 
         row, is_new = await self.database.write(work)
         return self.registry.adopt(row), is_new
@@ -118,11 +119,17 @@ class Sessions:
         return await self.call(session_id, words)
 
     async def act(self, principal: Principal, session_id: str, now: Instant) -> None:
-        """Record activity: in memory at once and written behind. Ended for a session that has ended."""
+        """Record activity: in memory at once and written behind.
+
+        Ended for a session that has ended, Unavailable while the database cannot be written.
+        """
         session = await self.find(principal, session_id)
         self.acts_as(principal, session)
         if end_of(session.registers) is not None:
             raise Ended
+        if not self.database.writable:
+            # Written behind, but not answered as recorded while nobody knows when it can be.
+            raise Unavailable(CANNOT_WRITE)
         if session_id in self.registry.sessions:
             self.registry.record_call(session, now)
         else:

@@ -49,5 +49,14 @@ class ResultAnswer(Answer):
     error: Error | None = None
 
 
+class OnDutyAnswer(Answer):
+    """How many are on duty; a role that is no plain word counts as `other`, no role as `none`."""
+
+    agents: int
+    waiting: int
+    roles: dict[str, int]
+
+
 class ResultsAnswer(Answer):
     results: list[ResultAnswer]
+    on_duty: OnDutyAnswer | None = None

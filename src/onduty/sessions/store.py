@@ -1,24 +1,15 @@
 """All SQL about agent sessions. Functions are synchronous, over a Reader or a Writer, and decide nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, case, delete, insert, or_, select, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from onduty.clock import Instant
 from onduty.database.dialect import greatest, insert_or_ignore, upsert
 from onduty.database.transaction import Reader, Writer
-from onduty.sessions.fold import (
-    ClientEnd,
-    Event,
-    Opened,
-    Registers,
-    ServerEnd,
-    Started,
-    Tool,
-    Wait,
-)
+from onduty.sessions.fold import ClientEnd, Event, Opened, Registers, ServerEnd, Started, Tool, Wait
 from onduty.sessions.model import AgentSession
 from onduty.sessions.tables import (
     agent_events,
@@ -100,8 +91,16 @@ def by_implicit_key(reader: Reader, key: str) -> str | None:
 
 
 def create(writer: Writer, session: AgentSession) -> None:
-    """Insert a session's words; its registers are raised by `raise_registers`."""
-    writer.connection.execute(insert(agent_sessions), {name: getattr(session, name) for name in _WORDS})
+    """Insert a session with its registers, which `raise_registers` raises from then on; it has no tools yet."""
+    values = {name: getattr(session, name) for name in _WORDS}
+    writer.connection.execute(insert(agent_sessions), values | _values(session.registers))
+
+
+def _values(registers: Registers) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(registers, name) for name in _NUMBERS}
+    for group, columns in _TUPLES.items():
+        values |= zip(columns, getattr(registers, group), strict=True)
+    return values
 
 
 def set_words(writer: Writer, session_id: str, words: Mapping[str, str | None]) -> None:
@@ -145,13 +144,13 @@ _FLUSH: Final = (
 )
 
 
+_NEXT_PROJECT: Final = select(func.min(_T.project_id)).where(_T.project_id > bindparam("after"))
+
+
 def raise_registers(writer: Writer, session_id: str, delta: Registers) -> None:
     """Join `delta` into the stored registers; the session is live again if it had settled."""
-    values: dict[str, Any] = {"session_id": session_id}
-    values |= {f"new_{name}": getattr(delta, name) for name in _NUMBERS}
-    for group, columns in _TUPLES.items():
-        values |= {f"new_{name}": value for name, value in zip(columns, getattr(delta, group), strict=True)}
-    writer.connection.execute(_RAISE, values)
+    new = {f"new_{name}": value for name, value in _values(delta).items()}
+    writer.connection.execute(_RAISE, {"session_id": session_id, **new})
     if delta.tools:
         rows = [
             {
@@ -218,6 +217,15 @@ def set_alias(writer: Writer, session: AgentSession, alias: str) -> None:
         "session_id": session.id,
     }
     writer.connection.execute(insert_or_ignore(session_aliases), row)
+
+
+def move_alias(writer: Writer, session: AgentSession, alias: str) -> None:
+    """Let an alias mean this session from now on, whatever it meant before."""
+    a = session_aliases.c
+    mine = (a.user_id == session.user_id, a.machine_id == session.machine_id, a.alias == alias)
+    here = a.project_key == (session.project_id or "")
+    writer.connection.execute(delete(session_aliases).where(*mine, here))
+    set_alias(writer, session, alias)
 
 
 def implicit_is_free(reader: Reader, key: str) -> bool:
@@ -328,29 +336,58 @@ def remove_some(writer: Writer, project_id: str, limit: int) -> int:
     return writer.connection.execute(delete(agent_sessions).where(_T.id.in_(some))).rowcount
 
 
+def settled_before(reader: Reader, before: Instant, limit: int, keep: Collection[str]) -> list[tuple[str, str | None]]:
+    """(id, project id) of some settled sessions of which nothing was heard since then, but for those to `keep`."""
+    heard = greatest(_T.life, _T.end_c_at, _T.end_s_at, _T.connected_at)
+    found: list[tuple[str, str | None]] = []
+    for project_id in _projects(reader):
+        # `settled_at` is the last activity, so the index finds them; what ended later or came late stays longer.
+        old = select(_T.id, _T.project_id).where(_T.project_id == project_id, _T.settled_at < before, heard < before)
+        rows = reader.connection.execute(old.limit(limit + len(keep)))
+        found += [(row.id, row.project_id) for row in rows if row.id not in keep]
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _projects(reader: Reader) -> Iterator[str | None]:
+    """The projects that have sessions, one step through the index each; None for what is in none."""
+    yield None
+    after = ""
+    while (after := reader.connection.execute(_NEXT_PROJECT, {"after": after}).scalar() or "") != "":
+        yield after
+
+
+def remove(writer: Writer, ids: Sequence[str]) -> None:
+    """Remove sessions, with their tools, aliases, events and wire ids."""
+    writer.connection.execute(delete(agent_sessions).where(_T.id.in_(ids)))
+
+
+def remove_events(writer: Writer, ids: Sequence[str], limit: int) -> int:
+    """Remove so many events of these sessions; how many that were."""
+    e = agent_events.c
+    some = select(e.session_id, e.event_id).where(e.session_id.in_(ids)).limit(limit)
+    return writer.connection.execute(delete(agent_events).where(tuple_(e.session_id, e.event_id).in_(some))).rowcount
+
+
+def remove_gaps(writer: Writer, before: Instant) -> None:
+    writer.connection.execute(delete(listening_gaps).where(listening_gaps.c.ended_at < before))
+
+
 def set_registers(writer: Writer, session_id: str, registers: Registers) -> None:
     """Write registers as they are, not joined: for the one case in which they go back, a step of the clock."""
-    values: dict[str, Any] = {name: getattr(registers, name) for name in _NUMBERS}
-    for group, columns in _TUPLES.items():
-        values |= dict(zip(columns, getattr(registers, group), strict=True))
-    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(values))
-    rows = [
-        {"session_id": session_id, "tool_id": tool_id, "started_at": tool.started.at}
-        for tool_id, tool in registers.tools.items()
-    ]
-    for row in rows:
-        t = session_tools.c
-        which = update(session_tools).where(t.session_id == row["session_id"], t.tool_id == row["tool_id"])
-        writer.connection.execute(which.values(started_at=row["started_at"]))
+    writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(_values(registers)))
+    t = session_tools.c
+    for tool_id, tool in registers.tools.items():
+        which = update(session_tools).where(t.session_id == session_id, t.tool_id == tool_id)
+        writer.connection.execute(which.values(started_at=tool.started.at))
 
 
 def gaps(reader: Reader) -> list[tuple[Instant, Instant]]:
     """Spans in which the server did not listen, in order."""
     g = listening_gaps.c
-    return [
-        (row.began_at, row.ended_at)
-        for row in reader.connection.execute(select(g.began_at, g.ended_at).order_by(g.began_at))
-    ]
+    query = select(g.began_at, g.ended_at).order_by(g.began_at)
+    return [(began_at, ended_at) for began_at, ended_at in reader.connection.execute(query)]
 
 
 def add_gap(writer: Writer, began_at: Instant, ended_at: Instant) -> None:

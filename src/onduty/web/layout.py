@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Coroutine
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from onduty.api import refuse_repeated, take_body
 from onduty.errors import Problem, from_validation
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # No inline script or style anywhere, so that no nonce is needed and none can leak.
 _POLICY: Final = {
@@ -42,7 +44,10 @@ _TITLES: Final = {
 
 
 @cache
-def _environment() -> Environment:
+def _environment() -> "Environment":
+    # Imported with the first page, for it costs a start as much as loading thousands of sessions.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     return Environment(
         loader=PackageLoader("onduty.web"),
         autoescape=True,

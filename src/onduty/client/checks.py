@@ -1,0 +1,112 @@
+"""What `doctor` looks at on an agent's machine, and the command that mends each."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onduty.client import connect, connections, delivery, locked, place, proving, spool, wire
+from onduty.client.api import NotReached, NotSignedIn, Refused, Server, server_in_use
+from onduty.client.credentials import CredentialsError
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `mend` is the command that puts it right, None where nothing is wrong."""
+
+    name: str
+    ok: bool
+    detail: str
+    mend: str | None = None
+
+
+def all_checks() -> Iterator[Check]:
+    """The server and the credential, then what the agent clients of this machine hang on."""
+    try:
+        server = server_in_use()
+        me = server.get("api", "me").body
+        yield Check("credential", True, f"{server.origin} takes it, for {me['name']}")
+    except (NotSignedIn, CredentialsError, Refused) as error:
+        yield Check("credential", False, str(error), "onduty login --server URL --code XXXX-XXXX")
+    except NotReached as error:
+        yield Check("server", False, str(error), "onduty serve, on its machine")
+    yield from client_checks()
+
+
+def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check]:
+    """Each connected client, its entries and its proof; then the spool, which is delivered."""
+    root = place.folder(environment)
+    try:
+        kept = connections.read(root)
+    except (OSError, ValueError) as error:
+        yield Check("connections", False, f"{place.agents_file(root)}: {error}", "onduty connect")
+        return
+    yield from _private(root)
+    # Before a proof takes along what waits.
+    yield from _spool(root, kept)
+    for name in connect.known():
+        module, connection = connect.agent(name), kept.get(name)
+        entry = module.server_entry(environment)
+        if entry is not None:
+            yield _entry(module.TITLE, entry, connection)
+        if isinstance(connection, dict):
+            yield _proof(name, module.TITLE, environment)
+        elif module.is_here(environment):
+            yield Check(module.TITLE, True, f"it is here and not connected: onduty connect {name}")
+
+
+def _private(root: str) -> Iterator[Check]:
+    file = place.agents_file(root)
+    for path, wanted in ((root, 0o700), (file, 0o600)):
+        if os.name == "posix" and os.path.exists(path) and (mode := stat.S_IMODE(os.stat(path).st_mode)) & ~wanted:
+            yield Check("private", False, f"others may read {path} ({mode:04o})", f"chmod {wanted:o} '{path}'")
+
+
+def _entry(title: str, entry: Mapping[str, Any], connection: Any) -> Check:
+    """Whose token an MCP entry holds. It is sent to the origin of that entry alone."""
+    origin = str(entry["url"]).rpartition("/mcp")[0]
+    try:
+        me = Server(origin, entry["token"]).get("api", "me").body
+    except (NotReached, Refused, ValueError) as error:
+        return Check(f"{title}'s MCP entry", False, f"{entry['url']}: {error}", "onduty connect")
+    detail = f"{entry['url']} with the token '{me['token']['name']}' of {me['name']}"
+    if isinstance(connection, dict) and connection.get("token") != entry["token"]:
+        return Check(f"{title}'s MCP entry", False, f"{detail}, but its hooks have another", "onduty connect")
+    return Check(f"{title}'s MCP entry", True, detail)
+
+
+def _proof(name: str, title: str, environment: Mapping[str, str]) -> Check:
+    proof = proving.prove(name, environment)
+    if proof.row is None:
+        return Check(f"{title}'s hooks", False, proof.wrong, f"onduty connect {name}")
+    return Check(f"{title}'s hooks", True, f"brought an event through in {proof.ms} ms")
+
+
+def _spool(root: str, kept: Mapping[str, Any]) -> Iterator[Check]:
+    tokens = {c["origin"]: c["token"] for c in kept.values() if isinstance(c, dict)}
+    try:
+        waiting = spool.headings(root)
+    except (OSError, locked.Busy) as error:
+        yield Check("spool", False, str(error), f"rm -r '{place.spool_folder(root)}'")
+        return
+    if not waiting:
+        yield Check("spool", True, "nothing waits")
+    for heading, count in waiting:
+        origin = str(heading.get("origin"))
+        token = tokens.get(origin)
+        if token is None:
+            yield Check("spool", False, f"{count} events for {origin}, where no client is connected", "onduty connect")
+            continue
+        try:
+            sent = delivery.deliver_spool(root, heading, token)
+            yield Check("spool", True, f"{sent} events that waited went to {origin}")
+        except (wire.Late, wire.Answered, OSError, locked.Busy) as error:
+            yield Check(
+                "spool",
+                False,
+                f"{count} events wait for {origin}: {str(error) or 'no answer'}",
+                "onduty doctor",
+            )

@@ -1,0 +1,224 @@
+"""A second machine: the program from the server, a pairing code, `connect`, `doctor`, `run`, `logout`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import onduty
+from onduty.client import installing
+from tests.mcp.speaking import new_project
+from tests.serving import Server, StartServer
+
+
+class Second:
+    """A machine on which nothing of Onduty is but what it got from the server."""
+
+    def __init__(self, root: Path, server: Server, python: str = sys.executable) -> None:
+        self.home = root / "home"
+        self.folder = root / "shop"
+        for folder in (self.home, self.folder):
+            folder.mkdir()
+        self.server = server
+        self.program = root / "onduty.pyz"
+        answer = server.call("GET", "/client/onduty.pyz", token=None)
+        assert answer.status == 200
+        self.program.write_bytes(answer.body)
+        self.command = [python, "-E", "-s", str(self.program)]
+        self.environment = {"HOME": str(self.home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+
+    def run(self, *arguments: str, code: int = 0, program: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [*(program or self.command), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def pair(self) -> str:
+        made = self.server.call("POST", "/api/pairings", token=self.server.owner_token, json={})
+        assert made.status == 201
+        assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", made.json["code"])
+        return str(made.json["code"])
+
+
+@pytest.fixture
+def second(server: Server, tmp_path: Path) -> Second:
+    return Second(tmp_path, server)
+
+
+def test_it_is_of_the_servers_own_version_and_the_standard_library_alone(second: Second) -> None:
+    assert second.run("version").stdout.strip() == onduty.__version__
+    names = zipfile.ZipFile(io.BytesIO(second.program.read_bytes())).namelist()
+    assert {name.partition("/")[0] for name in names} == {"__main__.py", "onduty"}
+    assert {name.split("/")[1] for name in names if name.startswith("onduty/")} == {"__init__.py", "client"}
+    head = second.server.call("HEAD", "/client/onduty.pyz", token=None)
+    assert (head.status, head.headers["content-length"]) == (200, str(second.program.stat().st_size))
+
+
+def test_a_code_and_connect_are_the_whole_installation(second: Second) -> None:
+    url = second.server.url
+    done = second.run("connect", "claude", "--server", url, "--code", second.pair(), "--machine", "laptop-2",
+                      "--project", "My project")  # fmt: skip
+    assert "Proven in" in done.stderr
+    assert "claude-code on laptop-2" in done.stderr
+    second.program.unlink()
+    credentials = second.home / ".config" / "onduty" / "credentials.json"
+    kept = second.home / ".local" / "share" / "onduty-client"
+    assert stat.S_IMODE(credentials.stat().st_mode) == stat.S_IMODE((kept / "agents.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700
+    settings = (second.home / ".claude" / "settings.json").read_text()
+    assert "ody_" not in settings
+    assert str(second.home) in settings
+    installed = [sys.executable, str(kept / "program" / "onduty.py")]
+    assert "brought an event through" in second.run("doctor", program=installed).stdout
+    assert "by the token 'paired: laptop-2'" in second.run("login", program=installed).stdout
+    token = json.loads(credentials.read_text())["servers"][url]["token"]
+    second.run("disconnect", program=installed)
+    assert not (second.home / ".claude" / "settings.json").exists()
+    second.run("logout", program=installed)
+    assert second.server.call("GET", "/api/me", token=token).status == 401
+    assert "ody_" not in credentials.read_text()
+    second.run("login", program=installed, code=4)
+
+
+def test_a_code_counts_once_and_typed_as_people_type(second: Second) -> None:
+    code = second.pair()
+    said = {"code": code.lower().replace("-", " "), "machine_id": "m"}
+    first, again = (second.server.call("POST", "/api/pairings/redeem", token=None, json=said) for _ in range(2))
+    assert (first.status, first.json["machine_id"], first.json["project_ids"]) == (201, "m", None)
+    assert (again.status, list(again.json["fieldErrors"])) == (400, ["code"])
+    assert second.server.call("POST", "/api/pairings", json={}).status == 403
+
+
+def test_ten_tries_a_minute(start_server: StartServer) -> None:
+    server = start_server()
+    said = {"code": "0000-0000", "machine_id": "m"}
+    tried = [server.call("POST", "/api/pairings/redeem", token=None, json=said).status for _ in range(11)]
+    assert tried == [400] * 10 + [429]
+
+
+def test_without_a_terminal_nothing_is_asked(second: Second) -> None:
+    new_project(second.server, "other")
+    done = second.run("connect", "claude", "--server", second.server.url, "--code", second.pair(), code=2)
+    assert "name the project with --project" in done.stderr
+    assert not (second.home / ".claude").exists()
+    assert "there is no client" in second.run("connect", "emacs", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (".claude/settings.json", '{\n  "a": 1,\n  // no\n}', "settings.json:3: it is not valid JSON"),
+        (".claude/settings.json", '{"hooks": []}', "settings.json: hooks is no object"),
+        (".claude.json", '{"mcpServers": ', ".claude.json:1: it is not valid JSON"),
+        (".claude.json", "\xff", ".claude.json:1: it is not UTF-8"),
+    ],
+)
+def test_a_broken_file_is_named_and_nothing_is_written(second: Second, name: str, text: str, said: str) -> None:
+    second.run("login", "--server", second.server.url, "--code", second.pair())
+    (second.home / ".claude").mkdir()
+    (second.home / name).write_text(text, encoding="latin-1")
+    done = second.run("connect", "claude", "--project", "My project", code=2)
+    assert said in done.stderr
+    assert (second.home / name).read_text(encoding="latin-1") == text
+    assert [each.name for each in second.home.rglob("*.json") if "onduty" not in str(each)] == [Path(name).name]
+
+
+def test_a_repository_names_no_token_and_no_address(second: Second) -> None:
+    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.run("connect", "--project-dir", ".", "--project", "My project", "--role", "frontend")
+    text = (second.folder / ".onduty.json").read_text()
+    assert json.loads(text) == {"project": second.server.project_id, "role": "frontend"}
+
+
+@pytest.mark.parametrize("version", ["3.9", "3.12", "3.13"])
+def test_other_pythons(server: Server, tmp_path: Path, version: str) -> None:
+    found = shutil.which(f"python{version}") or next(
+        (str(path) for path in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))), None
+    )
+    if found is None or subprocess.run([found, "-c", ""], capture_output=True).returncode:
+        found = next((str(p) for p in sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python3"))), None)
+    if found is None:
+        pytest.skip(f"no Python {version} here")
+    second = Second(tmp_path, server, found)
+    second.run("login", "--server", server.url, "--code", second.pair())
+    assert "Proven in" in second.run("connect", "claude", "--project", "My project").stderr
+
+
+def test_run_is_a_session_with_its_process(second: Second) -> None:
+    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.environment["ONDUTY_PROJECT"] = second.server.project_id
+    script = "import os, sys; print(os.environ['ONDUTY_SESSION']); sys.exit(7)"
+    done = second.run("run", "--", sys.executable, "-c", script, code=7)
+    row = second.server.call("GET", f"/api/agent-sessions/{done.stdout.strip()}").json
+    assert (row["state"], row["end_reason"], row["folder"]) == ("ended", "other", "shop")
+    assert second.run("run", "--", "no-such-program", code=127).stdout == ""
+
+
+def test_signals_reach_the_command_and_its_own_end_is_ours(second: Second) -> None:
+    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.environment["ONDUTY_PROJECT"] = second.server.project_id
+    command = [
+        *second.command,
+        "run",
+        "--",
+        "sh",
+        "-c",
+        "trap 'echo got; exit 5' TERM; echo on; while :; do sleep 0.1; done",
+    ]
+    with subprocess.Popen(command, cwd=second.folder, env=second.environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "on\n"
+        run.send_signal(signal.SIGTERM)
+        assert run.stdout.read() == "got\n"
+        assert run.wait(10) == 5
+    with subprocess.Popen(
+        [*second.command, "run", "--", "sleep", "60"], cwd=second.folder, env=second.environment
+    ) as run:
+        time.sleep(1)
+        os.kill(run.pid, signal.SIGTERM)
+        assert run.wait(10) == 128 + signal.SIGTERM
+
+
+def test_an_agent_in_an_agent_is_its_child(second: Second) -> None:
+    second.run("login", "--server", second.server.url, "--code", second.pair())
+    second.environment["ONDUTY_PROJECT"] = second.server.project_id
+    inner = [*second.command, "run", "--", "sh", "-c", "echo $ONDUTY_SESSION"]
+    done = second.run("run", "--", "sh", "-c", f"echo $ONDUTY_SESSION; {shlex.join(inner)}")
+    outer_id, inner_id = done.stdout.split()
+    row = second.server.call("GET", f"/api/agent-sessions/{inner_id}").json
+    assert row["parent_session_id"] == outer_id
+
+
+def test_a_command_runs_where_no_server_is(second: Second) -> None:
+    done = second.run("run", "--", "echo", "works")
+    assert done.stdout == "works\n"
+    assert "runs unseen" in done.stderr
+
+
+def test_what_is_installed_is_what_runs_here(tmp_path: Path) -> None:
+    assert installing.install(str(tmp_path))
+    assert not installing.install(str(tmp_path))
+    (tmp_path / "program" / "onduty" / "client" / "hook.py").write_text("broken")
+    assert installing.install(str(tmp_path))
+    assert "broken" not in (tmp_path / "program" / "onduty" / "client" / "hook.py").read_text()
