@@ -20,6 +20,7 @@ EVERY = [
     (errors.NotFound(), 404, "NOT_FOUND"),
     (MethodNotAllowed(["GET"]), 405, "METHOD_NOT_ALLOWED"),
     (NotAcceptable(), 406, "NOT_ACCEPTABLE"),
+    (errors.TimedOut(), 408, "TIMED_OUT"),
     (errors.Conflict("No"), 409, "CONFLICT"),
     (errors.Ended(), 409, "ENDED"),
     (errors.TooLarge(1024), 413, "TOO_LARGE"),

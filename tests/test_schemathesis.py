@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.serving import StartServer
+from tests.serving import Server, StartServer
 
 ROOT = Path(__file__).resolve().parent.parent
 _EXAMPLES = 200
@@ -18,23 +18,29 @@ def test_schemathesis_finds_nothing(start_server: StartServer, tmp_path: Path) -
     """All phases, all checks, 200 examples an operation; `schemathesis_hooks` says what a schema cannot."""
     server = start_server(environment={"ONDUTY_RATE_LIMIT": "0"})
     made = server.call("POST", f"/api/projects/{server.project_id}/agent-sessions", json={"machine_id": "laptop"})
+    # Signing out takes back the token that all requests come with: that operation comes last, alone.
+    for which in ("--exclude-operation-id", "--include-operation-id"):
+        _finds_nothing(server, made.json["session_id"], tmp_path, which, "signOut")
+
+
+def _finds_nothing(server: Server, session_id: str, folder: Path, *which: str) -> None:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/api/openapi.json"),
         *("--header", f"Authorization: Bearer {server.owner_token}", "--max-examples", str(_EXAMPLES)),
         # On a busy machine making requests may be slow, which says nothing about the server.
-        *("--suppress-health-check", "all", "--no-color"),
+        *("--suppress-health-check", "all", "--no-color", *which),
     ]
     env = {
         "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
+        "HOME": str(folder),
         "PYTHONPATH": str(ROOT),
         "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks",
         "FUZZED_PORT": str(server.port),
         "FUZZED_TOKEN": server.owner_token,
         "FUZZED_PROJECT": server.project_id,
-        "FUZZED_SESSION": made.json["session_id"],
+        "FUZZED_SESSION": session_id,
     }
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=_SECONDS)
+    done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Examples" in done.stdout
     assert "Traceback" not in server.log.read_text()
