@@ -58,7 +58,7 @@ def test_one_of_all_its_connections_may_write_and_did(
     told, real = tmp_path / "told", subprocess.Popen
 
     def popen(command: list[str], **rest: object) -> subprocess.Popen[str]:
-        if command[1:3] == ["-m", "onduty.cli.main"]:
+        if command[-1] == "serve":
             command = [sys.executable, "-c", SERVE]
         return real(command, **rest)  # type: ignore[call-overload,no-any-return]
 

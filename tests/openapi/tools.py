@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.wheel import uv
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -24,8 +25,8 @@ def environment() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / ".made").exists():
             python = folder / "bin" / "python"
-            _run(_uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
-            _run(_uv(), "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", _REQUIREMENTS)
+            _run(uv(), "venv", "--quiet", "--clear", "--python", sys.executable, str(folder))
+            _run(uv(), "pip", "install", "--quiet", "--python", str(python), "--require-hashes", "-r", _REQUIREMENTS)
             (folder / ".made").touch()
     return folder / "bin"
 
@@ -35,13 +36,6 @@ def generate(document: Path, into: Path) -> None:
     program = environment() / "openapi-python-client"
     options = ("--meta", "none", "--fail-on-warning", "--config", str(HERE / "generator.yaml"))
     _run(program, "generate", "--path", document, "--output-path", into, *options)
-
-
-def _uv() -> str:
-    """The Makefile's uv, else the one on PATH."""
-    found = next(iter(sorted(ROOT.glob(".uv/*/bin/uv"))), None) or shutil.which("uv")
-    assert found, "uv is not installed: `make test` puts it into .uv/"
-    return str(found)
 
 
 def _run(*command: str | Path) -> None:
