@@ -69,9 +69,6 @@ class State:
         """The server there answers."""
         self._kept["mute"] = {key: value for key, value in self._mute().items() if key != origin}
 
-    def was_mute(self, origin: str) -> bool:
-        return origin in self._mute()
-
     def _calls(self) -> list[list[str]]:
         calls = self._kept.get("calls")
         return calls if isinstance(calls, list) else []

@@ -85,7 +85,7 @@ class Arriving:
             self.projects.role(call.principal, claim.project_id)
         if not self.may_record(call):
             return None if call.named is None else await self.resolution.existing(claim, call.now)
-        if await self._moves(call, claim):
+        if self._moves(call, claim):
             session = await self._moved(call, claim)
         else:
             session = await self.resolution.of_call(claim, call.now)
@@ -135,7 +135,7 @@ class Arriving:
             return False
         return await self.wires.speaks_alone(None if wire is None else wire.id, session.id)
 
-    async def _moves(self, call: Call, claim: Claim) -> bool:
+    def _moves(self, call: Call, claim: Claim) -> bool:
         wire = call.wire
         return wire is not None and wire.session_id is not None and claim.project_id != wire.project_id
 
