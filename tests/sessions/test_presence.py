@@ -271,3 +271,23 @@ def test_a_server_that_leaves_ends_all_streams_at_once_and_nobody_is_released(ru
             assert connected(session, at.office.clock.now())
 
     run(story)
+
+
+def test_a_server_may_leave_in_the_very_moment_in_which_a_ping_is_due(run: Run) -> None:
+    """The wait of a stream is then over but not yet left: ended twice it must not break the way out."""
+
+    async def story(at: Lobby) -> None:
+        async def gone() -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                at.presence.close()
+                raise
+
+        async def ping(session: AgentSession | None) -> None:
+            raise AssertionError("the server has left")
+
+        async with asyncio.timeout(10):
+            assert await at.presence.hold(None, gone, ping)
+
+    run(story)

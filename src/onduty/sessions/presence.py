@@ -140,5 +140,5 @@ class Presence:
     def _end(self, streams: list[Stream]) -> None:
         for stream in streams:
             stream.is_over = True
-            if stream.timeout is not None:
+            if stream.timeout is not None and not stream.timeout.expired():
                 stream.timeout.reschedule(0)
