@@ -65,10 +65,17 @@ class Hook:
                 pass
 
     def _stamp(self, told: dict[str, Any]) -> bool:
+        """Make it the event that is to be sent; whether nothing is to be sent now."""
         call = told.pop("call", "")
         session = told["session"]
+        about = self._about(told)
+        runs = _name(about.get("process"))
         try:
             with state.State(self.root) as kept:
+                if told["kind"] == "end" and kept.has_left(runs, session):
+                    return True
+                if told["kind"] == "start" and runs:
+                    kept.runs(runs, session)
                 stamp = kept.stamp()
                 if call and told["kind"] == "tool_started":
                     kept.announce(session, call, told["tool_id"])
@@ -77,7 +84,7 @@ class Hook:
                 muted = kept.is_mute(self.heading["origin"])
         except (locked.Busy, OSError):
             stamp, muted = state.now_ms(), False
-        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": delivery.rfc3339(stamp), **self._about(told)}
+        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": delivery.rfc3339(stamp), **about}
         self.told = {key: value for key, value in {**words, **told}.items() if value not in ("", None)}
         return muted
 
@@ -131,6 +138,10 @@ class Hook:
                 kept.answers(self.heading["origin"])
         except (locked.Busy, OSError):
             pass
+
+
+def _name(process: dict[str, Any] | None) -> str:
+    return "" if process is None else f"{process['boot']} {process['pid']} {process['started']}"
 
 
 def main(root: str, name: str, event: str) -> None:

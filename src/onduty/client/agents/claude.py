@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from onduty.client import place
+from onduty.client.agents import dialect
+from onduty.client.agents.dialect import output as _output
+from onduty.client.agents.dialect import text as _text
 
 if TYPE_CHECKING:
     from onduty.client.edits import JsonFile
@@ -81,7 +85,7 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
     elif event in ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest"):
         found["tool"] = _text(payload, "tool_name")
         found["tool_id"] = _text(payload, "tool_use_id")
-        found["call"] = _call(payload)
+        found["call"] = dialect.call(payload, payload.get("tool_input"))
     return found
 
 
@@ -124,24 +128,32 @@ def edits(environment: Mapping[str, str], entry: Mapping[str, str], hook: Sequen
     from onduty.client.edits import JsonFile
     from onduty.client.shell import line
 
-    hooks: dict[tuple[str, ...], Any] = {("hooks", event): {"hooks": [_hook(line([*hook, event]))]} for event in EVENTS}
+    hooks: dict[tuple[str, ...], Any] = {
+        ("hooks", event): dialect.hook(line([*hook, event]), _TIMEOUT) for event in EVENTS
+    }
     headers = {"Authorization": f"Bearer {entry['token']}", "Onduty-Machine": entry["machine"]}
     server = {"type": "http", "url": entry["url"], "headers": headers}
     settings = os.path.join(_settings(environment), "settings.json")
     return [
-        JsonFile(settings, items=hooks, is_ours=_is_our_hook),
-        JsonFile(_servers(environment), members={("mcpServers", SERVER_NAME): server}),
+        JsonFile(settings, items=hooks, is_ours=lambda item: dialect.is_hook_of(NAME, item)),
+        JsonFile(_servers(environment), members={("mcpServers", SERVER_NAME): server}, is_private=True),
     ]
 
 
 def hook_command(environment: Mapping[str, str], event: str) -> str | None:
     """The line that it would run for this event, as its file says it now. None where we are not in it."""
+    return dialect.command_in(os.path.join(_settings(environment), "settings.json"), NAME, event)
+
+
+def distrust(environment: Mapping[str, str]) -> str:
+    """What keeps it from running our hooks, '' where nothing is known to."""
+    path = os.path.join(_settings(environment), "settings.json")
     try:
-        with open(os.path.join(_settings(environment), "settings.json"), encoding="utf-8") as file:
-            items = json.load(file)["hooks"][event]
-        return next(str(item["hooks"][0]["command"]) for item in items if _is_our_hook(item))
-    except (OSError, ValueError, LookupError, TypeError, StopIteration):
-        return None
+        with open(path, encoding="utf-8") as file:
+            is_off = json.load(file).get("disableAllHooks") is True
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return f"{path} switches all hooks off: take disableAllHooks out" if is_off else ""
 
 
 def server_entry(environment: Mapping[str, str]) -> dict[str, Any] | None:
@@ -165,42 +177,12 @@ PROOF = ("SessionStart", "SessionEnd")
 
 
 def _settings(environment: Mapping[str, str]) -> str:
-    return environment.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(environment), ".claude")
+    return environment.get("CLAUDE_CONFIG_DIR") or os.path.join(place.home(environment), ".claude")
 
 
 def _servers(environment: Mapping[str, str]) -> str:
-    return os.path.join(environment.get("CLAUDE_CONFIG_DIR") or _home(environment), ".claude.json")
-
-
-def _home(environment: Mapping[str, str]) -> str:
-    return environment.get("HOME") or os.path.expanduser("~")
-
-
-def _hook(command: str) -> dict[str, Any]:
-    return {"type": "command", "command": command, "timeout": _TIMEOUT}
-
-
-def _is_our_hook(item: Any) -> bool:
-    hooks = item.get("hooks") if isinstance(item, dict) else None
-    if not isinstance(hooks, list) or len(hooks) != 1 or not isinstance(hooks[0], dict):
-        return False
-    command = str(hooks[0].get("command"))
-    return "onduty-client" in command and f" hook {NAME} " in command
-
-
-def _call(payload: Mapping[str, Any]) -> str:
-    given = json.dumps(payload.get("tool_input"), sort_keys=True).encode()
-    return f"{_text(payload, 'tool_name')}:{_text(payload, 'agent_id')}:{zlib.crc32(given):x}"
+    return os.path.join(environment.get("CLAUDE_CONFIG_DIR") or place.home(environment), ".claude.json")
 
 
 def _is_ours(payload: Mapping[str, Any]) -> bool:
     return _text(payload, "tool_name").startswith(f"mcp__{SERVER_NAME}__")
-
-
-def _output(event: str, words: dict[str, Any]) -> str:
-    return json.dumps({"hookSpecificOutput": {"hookEventName": event, **words}})
-
-
-def _text(payload: Mapping[str, Any], name: str, limit: int = 120) -> str:
-    value = payload.get(name)
-    return value[:limit] if isinstance(value, str) else ""
