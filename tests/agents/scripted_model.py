@@ -1,4 +1,4 @@
-"""A scripted Anthropic model on loopback: Claude Code works with it without an account and without a network."""
+"""A scripted model on loopback, by Anthropic's API and OpenAI's: clients work with it without account and network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
+from . import responses
 from .script import Answer, Call, Json, Say, Step, Wait, message, stream_opening, stream_rest
 
 PING_SECONDS = 2.0
@@ -88,7 +89,7 @@ class ScriptedModel:
 
     def note(self, method: str, path: str, body: Json) -> Seen:
         """Records a request and decides whether it is the script's turn."""
-        seen = Seen(method, path, body, step=path == "/v1/messages" and bool(body.get("tools")))
+        seen = Seen(method, path, body, step=path in ("/v1/messages", responses.PATH) and bool(body.get("tools")))
         with self._lock:
             self.seen.append(seen)
         return seen
@@ -121,10 +122,13 @@ class _Handler(BaseHTTPRequestHandler):
         seen = self._model.note("POST", path, self._body())
         if path == "/v1/messages/count_tokens":
             self._answer_json({"input_tokens": 1})
+        elif path == responses.PATH:
+            self._answer_stream(responses.opening(), lambda: responses.rest(self._next(seen, ping=lambda: None)))
         elif path != "/v1/messages":
             self._answer_json({})
         elif seen.body.get("stream"):
-            self._answer_stream(seen)
+            opening = stream_opening(str(seen.body.get("model")))
+            self._answer_stream(opening, lambda: stream_rest(self._next(seen, ping=self._ping)))
         else:
             self._answer_json(message(str(seen.body.get("model")), self._next(seen, ping=lambda: None)))
 
@@ -159,15 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _answer_stream(self, seen: Seen) -> None:
+    def _answer_stream(self, opening: Json, rest: Callable[[], Iterable[Json]]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        self._event(stream_opening(str(seen.body.get("model"))))
-        for event in stream_rest(self._next(seen, ping=lambda: self._event({"type": "ping"}))):
+        self._event(opening)
+        for event in rest():
             self._event(event)
+
+    def _ping(self) -> None:
+        self._event({"type": "ping"})
 
     def _event(self, event: Json) -> None:
         self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
