@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from .script import Answer, Call, Json
 
 PATH = "/v1/responses"
+# What is called where the tool that is due is not offered yet, since its server is still being connected to.
+PAUSE = Call("exec_command", {"cmd": "sleep 1"})
 
 
 def opening() -> Json:
@@ -24,6 +26,15 @@ def rest(answer: Answer) -> Iterator[Json]:
     yield {"type": "response.output_item.done", "output_index": 0, "item": item}
     usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
     yield {"type": "response.completed", "response": {"id": f"resp_{uuid.uuid4().hex}", "usage": usage}}
+
+
+def offered(body: Json) -> set[str]:
+    """The names of the tools that a request offers, as a script calls them."""
+    found = set()
+    for tool in body.get("tools", []):
+        inner = tool.get("tools", [])
+        found |= {f"{tool['name']}__{each['name']}" for each in inner} if inner else {str(tool.get("name"))}
+    return found
 
 
 def outputs(body: Json) -> dict[str, str]:

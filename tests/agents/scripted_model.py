@@ -17,6 +17,7 @@ from .script import Answer, Call, Json, Say, Step, Wait, message, stream_opening
 
 PING_SECONDS = 2.0
 WAIT_TOOL = "WaitForMcpServers"
+PAUSE = Call(WAIT_TOOL)
 PATIENCE = 5
 SIDE_ANSWER = '{"title": "Work", "isNewTopic": false}'
 
@@ -72,18 +73,18 @@ class ScriptedModel:
         with self._lock:
             return len(self._steps)
 
-    def take(self, offered: Collection[str]) -> Step:
+    def take(self, offered: Collection[str], pause: Call = PAUSE) -> Step:
         """Takes the next step of the script.
 
-        A call of an MCP tool that the client does not offer yet stays for the next turn, if the client offers to wait
-        for its servers: a client that has just started still connects to them.
+        A call of an MCP tool that the client does not offer yet stays for the next turn, and `pause` is called if the
+        client offers that: a client that has just started still connects to its servers.
         """
         with self._lock:
             step = self._steps[0] if self._steps else Say("done")
             early = isinstance(step, Call) and step.tool.startswith("mcp__") and step.tool not in offered
-            if early and WAIT_TOOL in offered and self._patience > 0:
+            if early and pause.tool in offered and self._patience > 0:
                 self._patience -= 1
-                return Call(WAIT_TOOL)
+                return pause
             del self._steps[:1]
             return step
 
@@ -147,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _next(self, seen: Seen, ping: Callable[[], None]) -> Answer:
         if not seen.step:
             return Say(SIDE_ANSWER)
-        offered = {str(tool.get("name")) for tool in seen.body["tools"]}
-        while isinstance(step := self._model.take(offered), Wait):
+        pause = responses.PAUSE if seen.path == responses.PATH else PAUSE
+        while isinstance(step := self._model.take(responses.offered(seen.body), pause), Wait):
             until = time.monotonic() + step.seconds
             while (left := until - time.monotonic()) > 0 and not step.event.wait(min(left, PING_SECONDS)):
                 ping()

@@ -18,6 +18,7 @@ from tests.agents.home import Home, Watch
 from tests.agents.install import ensure
 from tests.agents.script import Call, Say, Wait
 from tests.agents.scripted_model import ScriptedModel
+from tests.agents.terminal import TYPING_PAUSE_SECONDS, Terminal
 from tests.mcp.speaking import eventually
 from tests.serving import Server, StartServer
 
@@ -91,7 +92,7 @@ def test_what_a_sub_agent_calls_is_its_agents(start_server: StartServer, tmp_pat
 def test_a_question_waits_and_clear_keeps_the_row(start_server: StartServer, tmp_path: Path) -> None:
     may_i = {"cmd": "touch made.txt", "sandbox_permissions": "require_escalated", "justification": "May I?"}
     ask = Call("exec_command", may_i)
-    with ScriptedModel([ask, Say("made it"), ask, Say("never")]) as model:
+    with ScriptedModel([ask, Say("made it"), ask]) as model:
         home = Connected(tmp_path, start_server(), model)
         home.connect()
         with home.codex.terminal() as terminal, Watch(home) as watch:
@@ -99,29 +100,42 @@ def test_a_question_waits_and_clear_keeps_the_row(start_server: StartServer, tmp
             # Those of others in this home; ours are trusted.
             terminal.enter("3")
             terminal.wait_for(PROMPT_SHOWN)
-            terminal.enter("go")
-            [row] = eventually(home.rows, lambda rows: bool(rows) and rows[0]["state"] == "waiting", WITHIN)
+            # No hook of its tells that it is there before the first prompt, but its connection does.
+            [row] = eventually(home.rows, bool, WITHIN)
+            assert (row["state"], row["connected"]) == ("idle", True)
+            row = _say(home, terminal, "go", "waiting")
             assert row["because"]["waits_for"] == "Bash"
             terminal.wait_for("Yes, proceed")
             terminal.type("y")
             terminal.wait_for("made it")
             eventually(home.rows, lambda rows: rows[0]["state"] == "idle", WITHIN)
-            terminal.enter("again")
-            eventually(home.rows, lambda rows: rows[0]["state"] == "waiting", WITHIN)
+            _say(home, terminal, "again", "waiting")
             time.sleep(1)
             terminal.type("\x1b")
             # Here it is told that the answer was no.
             eventually(home.rows, lambda rows: rows[0]["state"] == "idle", WITHIN)
             terminal.enter("/clear")
             time.sleep(1)
-            model.add(Wait(2), Say("still here"))
-            terminal.enter("more")
-            eventually(home.rows, lambda rows: rows[0]["state"] == "working", WITHIN)
+            model.add(Wait(4), Say("still here"))
+            _say(home, terminal, "more", "working")
             terminal.wait_for("still here")
-            terminal.enter("/exit")
-            [row] = eventually(home.rows, lambda rows: rows[0]["state"] == "ended", WITHIN)
+            row = _say(home, terminal, "/exit", "ended")
             assert row["end_reason"] == "other"
         assert list(watch.seen) == [row["session_id"]]
+
+
+def _say(home: Connected, terminal: Terminal, line: str, state: str) -> dict[str, Any]:
+    """Type a line, with the return key until it counts: what comes too soon after it is part of a paste."""
+    terminal.type(line)
+    until = time.monotonic() + WITHIN
+    while True:
+        time.sleep(TYPING_PAUSE_SECONDS)
+        terminal.type("\r")
+        try:
+            return eventually(home.rows, lambda rows: rows[0]["state"] == state, WITHIN / 3)[0]
+        except AssertionError:
+            if time.monotonic() > until:
+                raise
 
 
 def test_the_server_killed_between_two_calls(start_server: StartServer, tmp_path: Path) -> None:
@@ -160,7 +174,8 @@ def test_two_in_one_process_are_two_rows(start_server: StartServer, tmp_path: Pa
         home = Connected(tmp_path, start_server(), model)
         home.connect()
         with home.codex.serving() as server:
-            one, two = (server.call("thread/start", cwd=str(home.codex.folder))["thread"]["id"] for _ in range(2))
+            words = {"cwd": str(home.codex.folder), "approvalPolicy": "never"}
+            one, two = (server.call("thread/start", **words)["thread"]["id"] for _ in range(2))
             for thread in (one, two, one):
                 server.work("go", thread)
             assert len(home.rows()) == 2
@@ -212,13 +227,13 @@ def test_disconnect_restores(server: Server, tmp_path: Path) -> None:
     home.onduty("disconnect")
     assert home.files() == first
     home.connect()
-    # Codex itself writes into its file, and a person does.
-    home.codex.run("mcp", "add", "third", "--url", "http://127.0.0.1:9/mcp")
-    home.codex.config.write_text(home.codex.config.read_text().replace("# mine", "# all mine"))
+    home.codex.config.write_text(home.codex.config.read_text().replace("# mine", "# all mine") + "\n[tui]\n")
     home.onduty("disconnect")
-    config, hooks = home.files()
-    assert hooks == HOOKS
-    assert config.startswith(first[0].replace("# mine", "# all mine"))
+    assert home.files() == (first[0].replace("# mine", "# all mine") + "\n\n[tui]\n", HOOKS)
+    home.connect()
+    home.codex.run("mcp", "add", "third", "--url", "http://127.0.0.1:9/mcp")
+    home.onduty("disconnect")
+    config, _ = home.files()
     assert "third" in config
     assert "onduty" not in config
     assert "ody_" not in config
@@ -245,7 +260,7 @@ def test_no_hook_runs_and_no_proof_passes_before_it_is_trusted(start_server: Sta
 
 def test_what_it_tells_in_confidence_stays_on_its_machine(start_server: StartServer, tmp_path: Path) -> None:
     secret = "s3cret-" + "payload"
-    run = Call("exec_command", {"cmd": f"echo {secret}-$((1+1))", "justification": secret})
+    run = Call("exec_command", {"cmd": f"echo {secret}-$((1+1))"})
     with ScriptedModel([run, WHOAMI, Say(f"said {secret}")]) as model:
         server = start_server()
         home = Connected(tmp_path, server, model)
