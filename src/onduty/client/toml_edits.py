@@ -70,8 +70,9 @@ class TomlFile:
             if span is None:
                 continue
             start, end = span
-            if path not in replaced and text[:start].endswith(("\n\n", "\n\r\n")):
-                start -= 2 if text[:start].endswith("\r\n") else 1
+            before = text[:start]
+            if path not in replaced and (before.endswith(("\n\n", "\n\r\n")) or not before.strip("\r\n")):
+                start = len(before.removesuffix("\n").removesuffix("\r"))
             text = text[:start] + replaced.get(path, "") + text[end:]
             if record.get("unended") and start == len(text):
                 text = text.rstrip("\r\n")
