@@ -138,16 +138,22 @@ def test_without_a_terminal_nothing_is_asked(second: Second) -> None:
         (".claude/settings.json", '{"hooks": []}', "settings.json: hooks is no object"),
         (".claude.json", '{"mcpServers": ', ".claude.json:1: it is not valid JSON"),
         (".claude.json", "\xff", ".claude.json:1: it is not UTF-8"),
+        (".codex/config.toml", "a = 1\nb = [", "config.toml:2: it is not valid TOML"),
+        (".codex/config.toml", "a = '\xff'", "config.toml:1: it is not UTF-8"),
+        (".codex/hooks.json", '{"hooks": 1}', "hooks.json: hooks is no object"),
     ],
 )
 def test_a_broken_file_is_named_and_nothing_is_written(second: Second, name: str, text: str, said: str) -> None:
     second.sign_in()
-    (second.home / ".claude").mkdir()
+    for folder in (".claude", ".codex"):
+        (second.home / folder).mkdir()
     (second.home / name).write_text(text, encoding="latin-1")
-    done = second.run("connect", "claude", "--project", "My project", code=2)
+    client = "codex" if "codex" in name else "claude"
+    done = second.run("connect", client, "--project", "My project", code=2)
     assert said in done.stderr
     assert (second.home / name).read_text(encoding="latin-1") == text
-    assert [each.name for each in second.home.rglob("*.json") if "onduty" not in str(each)] == [Path(name).name]
+    files = [each for each in second.home.rglob("*") if each.is_file() and "onduty" not in str(each)]
+    assert [each.name for each in files] == [Path(name).name]
 
 
 def test_a_repository_names_no_token_and_no_address(second: Second) -> None:
