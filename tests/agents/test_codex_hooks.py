@@ -186,23 +186,23 @@ def test_two_in_one_process_are_two_rows(start_server: StartServer, tmp_path: Pa
 
 
 def test_an_agent_without_its_server_is_not_slowed(start_server: StartServer, tmp_path: Path) -> None:
-    """What hooks and MCP entry cost an agent whose server takes connections and never answers: the worst there is."""
+    """What the hooks wait for a server that takes connections and never answers: the worst that there is."""
     steps: list[Any] = [SLEEP, SLEEP, Say("bye")]
     server = start_server()
-    with ScriptedModel(steps) as model:
+    with ScriptedModel(steps * 3) as model:
         home = Connected(tmp_path, server, model)
-        plain = _seconds(home)
         home.connect()
-        model.add(*steps)
+        # Other work on the same machine slows them, too.
+        plain = max(_seconds(home) for _ in range(2))
         os.kill(server.pid, signal.SIGSTOP)
         try:
             slowed = _seconds(home)
         finally:
             os.kill(server.pid, signal.SIGCONT)
-        print(plain, slowed)
+        assert slowed - plain < 2
         assert "events that waited went to" in home.onduty("doctor").stdout
-        [row] = home.rows()
-        assert row["state"] == "ended"
+        rows = home.rows()
+        assert [row["state"] for row in rows] == ["ended"] * 3
 
 
 def _seconds(home: Connected) -> float:

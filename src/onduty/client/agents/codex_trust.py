@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from onduty.client import json_text, toml_text
@@ -74,13 +74,9 @@ def wrong(program: str, environment: Mapping[str, str], path: str, commands: Map
 
 def _listed(program: str, environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """Its own list of the hooks that it knows here. OSError, ValueError, LookupError, TypeError where it has none."""
-    asked = (
-        {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "onduty", "version": "1"}}},
-        {"method": "initialized"},
-        {"id": 2, "method": "hooks/list", "params": {"cwds": [os.getcwd()]}},
-    )
     with subprocess.Popen(
-        [program, "app-server"],
+        # Its plugins have hooks of their own, and would be fetched from their makers now.
+        [program, "app-server", "-c", "features.plugins=false"],
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,26 +87,33 @@ def _listed(program: str, environment: Mapping[str, str]) -> list[dict[str, Any]
         late = threading.Timer(_SECONDS, running.kill)
         late.start()
         try:
-            assert running.stdin is not None
-            assert running.stdout is not None
-            running.stdin.write("".join(json.dumps(each) + "\n" for each in asked))
-            running.stdin.flush()
-            answer = next(each for each in _messages(running.stdout) if each.get("id") == asked[-1]["id"])
-        except StopIteration:
-            raise ValueError("it ends without an answer") from None
+            answer = _answer(running)
+            running.terminate()
+            running.wait()
         finally:
-            late.cancel()
             running.kill()
+            late.cancel()
     if "error" in answer:
         raise ValueError(answer["error"]["message"])
     return [hook for place in answer["result"]["data"] for hook in place["hooks"]]
 
 
-def _messages(lines: Any) -> Iterator[dict[str, Any]]:
-    for line in lines:
+def _answer(running: subprocess.Popen[str]) -> dict[str, Any]:
+    """Its answer to `hooks/list`. ValueError where it leaves without one."""
+    asked = (
+        {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "onduty", "version": "1"}}},
+        {"method": "initialized"},
+        {"id": 2, "method": "hooks/list", "params": {"cwds": [os.getcwd()]}},
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+    running.stdin.write("".join(json.dumps(each) + "\n" for each in asked))
+    running.stdin.flush()
+    for line in running.stdout:
         message = json.loads(line)
-        if isinstance(message, dict):
-            yield message
+        if isinstance(message, dict) and message.get("id") == asked[-1]["id"]:
+            return message
+    raise ValueError("it leaves without an answer")
 
 
 def _label(event: str) -> str:
