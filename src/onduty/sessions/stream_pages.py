@@ -9,7 +9,7 @@ from onduty.errors import Forbidden, Invalid, Unauthenticated, Unavailable
 from onduty.identity.asking import Now, Visitor, cookie_name, keep_cookie
 from onduty.identity.service import Identity, secret_digest
 from onduty.projects.service import NOT_SEEN, Projects
-from onduty.sessions.stream_routes import held
+from onduty.sessions.stream_routes import held, may_watch
 from onduty.sessions.streams import TOLD, Stream
 from onduty.shapes import uuid
 from onduty.web.layout import PageRoute
@@ -31,9 +31,7 @@ async def live(request: Request, now: Now, visitor: Visitor) -> Response:
     projects: Projects = request.app.state.projects
     identity: Identity = request.app.state.identity
     cookie = request.cookies[cookie_name(request)]
-
-    def sees(project_id: str, _: Instant) -> bool:
-        return projects.sees(visitor, project_id) is not None
+    sees = may_watch(projects, visitor)
 
     async def is_signed_in(at: Instant) -> bool:
         try:
