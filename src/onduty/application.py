@@ -42,6 +42,7 @@ from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
 from onduty.sessions.stream_pages import router as live
 from onduty.sessions.stream_routes import router as stream
+from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
 _ABOUT: Final = (
@@ -64,6 +65,7 @@ _ROUTERS: Final = (
     (pairings, "/api"),
     (client_program, ""),
     (health, ""),
+    (look, ""),
     (sign_in, ""),
     (join, ""),
     (on_duty, ""),

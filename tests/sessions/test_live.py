@@ -273,7 +273,7 @@ class Page:
     def watch(self, *projects: str, last_event_id: str = "") -> AbstractContextManager[Watch]:
         query = "&".join(f"project={project}" for project in projects)
         path = f"/live?{query}&last_event_id={last_event_id}"
-        return watch(self.server, path, timeout=15, headers={"Cookie": self.cookie})
+        return watch(self.server, path, timeout=15, headers={"Cookie": self.cookie, "Sec-Fetch-Mode": "cors"})
 
 
 def test_one_stream_of_a_browser_tells_several_projects(server: Server) -> None:

@@ -57,7 +57,7 @@ _ALLOWED = {
         "streams",
     },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
-    "web": {"__init__", "layout", "templates", "static"},
+    "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.
 _OPEN = {"cli", "client"}
