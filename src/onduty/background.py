@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _GRACE = 1.0  # seconds that what is cancelled has for its clean-up
+_ASKED_EVERY = 0.2  # seconds
 
 
 class Wake:
@@ -138,6 +139,17 @@ async def unstopped(name: str, work: Coroutine[Any, Any, T]) -> T:
     _unstopped.add(task)
     task.add_done_callback(_unstopped.discard)
     return await asyncio.shield(task)
+
+
+async def unless(stop: Callable[[], bool], work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Once `stop`, asked some times a second, answers True it is cancelled: CancelledError."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        await asyncio.wait([task], timeout=_ASKED_EVERY)
+        if stop() and task.cancel():
+            await asyncio.wait([task], timeout=_GRACE)
+            raise asyncio.CancelledError
+    return task.result()
 
 
 _unstopped: set[asyncio.Task[Any]] = set()

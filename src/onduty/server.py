@@ -78,13 +78,12 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
         server.should_exit = True
 
     background = Background(leave)
-    database, clock = await opened(settings.sqlite_file or str(settings.database))
+    database, clock = await opened(settings.place)
     rooms = build(settings, clock, database, background)
     server = process.server(front_of(rooms), rooms.presence.close)
     background.start("database", partial(database.watch, background.wake()))
-    if (path := settings.sqlite_file) is not None:
-        backups = Backups(path, settings.backup_folder, clock, settings.backups)
-        background.start("backups", partial(backups.run, background.wake()))
+    backups = Backups(settings.place, settings.backup_folder, clock, settings.backups)
+    background.start("backups", partial(backups.run, background.wake()))
     try:
         await rooms.load()
         # What is here now stays: each look through all of it would hold the loop up, with 10 000 sessions for 40 ms.
