@@ -7,7 +7,7 @@ import logging
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
@@ -18,10 +18,12 @@ from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
 from onduty.clock import rfc3339
+from onduty.database import postgres
 from onduty.database.backups import Backups, vouch
 from onduty.database.files import AlreadyInUse, Lock, prepare_folder
 from onduty.database.opening import opened
 from onduty.database.refused import Refused
+from onduty.errors import Unavailable
 from onduty.first_start import first_start
 from onduty.front import Front
 from onduty.rooms import Rooms, build
@@ -85,16 +87,28 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
     backups = Backups(settings.place, settings.backup_folder, clock, settings.backups)
     background.start("backups", partial(backups.run, background.wake()))
     try:
-        await rooms.load()
+        with _needing(settings):
+            await rooms.load()
         # What is here now stays: each look through all of it would hold the loop up, with 10 000 sessions for 40 ms.
         gc.freeze()
         rooms.origins.port = bound.getsockname()[1]
-        await first_start(rooms, address(settings, rooms.origins.port), tell)
+        with _needing(settings):
+            await first_start(rooms, address(settings, rooms.origins.port), tell)
         tell(f"Onduty serves at {address(settings, rooms.origins.port)}")
         await server.serve(sockets=[bound])
     finally:
         await rooms.close()
     return 70 if failed else 0
+
+
+@contextmanager
+def _needing(settings: Settings) -> Iterator[None]:
+    """Nothing starts on a database that, once opened, is out of reach again or cannot be written: `Refused`."""
+    try:
+        yield
+    except Unavailable as problem:
+        where = settings.sqlite_file or postgres.shown(str(settings.place))
+        raise Refused(f"{problem.message}: {where}.") from problem
 
 
 def front_of(rooms: Rooms) -> Front:
