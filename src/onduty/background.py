@@ -12,6 +12,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 _log = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ class Background:
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a one-off task. `stop` awaits it; if it fails, that is logged and the process goes on."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        # What goes on for as long as the process is no part of the request that first needed it.
+        task = asyncio.get_running_loop().create_task(work, name=name, context=Context())
         self._tasks[task] = name
         task.add_done_callback(self._done)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import logging
 import socket
 import sys
@@ -17,7 +16,6 @@ from onduty import process
 from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
-from onduty.clock import rfc3339
 from onduty.database import postgres
 from onduty.database.backups import Backups, vouch
 from onduty.database.files import AlreadyInUse, Lock, prepare_folder
@@ -26,6 +24,7 @@ from onduty.database.refused import Refused
 from onduty.errors import Unavailable
 from onduty.first_start import first_start
 from onduty.front import Front
+from onduty.log import log_to_stderr
 from onduty.rooms import Rooms, build
 from onduty.settings import Settings
 
@@ -138,26 +137,3 @@ def tell(line: str) -> None:
     """Print a line on stdout at once, never wrapped."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-class _Lines(logging.Formatter):
-    """A record as one line of JSON, which no client's words can break."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}
-        line["timestamp"] = rfc3339(int(record.created * 1000))
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        # JSON leaves the one control character of ASCII that it could leave out.
-        return json.dumps(line).replace("\x7f", "\\u007f")
-
-
-def log_to_stderr(level: str) -> None:
-    """Log JSON lines of our own and of libraries to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for chatty in ("uvicorn", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

@@ -1,4 +1,4 @@
-"""A way to a PostgreSQL server that breaks when a test wants it to: everything goes through until so many connections."""
+"""A way to a PostgreSQL server that breaks: everything goes through, for so many connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Way:
-    """`port` leads to the server; with the connection after `last` the way is cut for good, all that is open with it."""
+    """`port` leads to the server; with the connection after `last` it is cut for good, and all that is open."""
 
     server: int
     last: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import stat
 import subprocess
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import onduty.rooms  # noqa: F401 - it imports every room's tables
-from onduty.database import files, postgres_checking, postgres_schema
+from onduty.database import postgres_checking, postgres_schema
 from onduty.database.backups import DAY_MS, Backups, kept_in, take
 from onduty.database.checking import Damaged, Stopped, look
 from onduty.database.moving import move
@@ -69,7 +70,7 @@ def busy(cluster: Cluster, url: str) -> Iterator[None]:
     over = threading.Event()
 
     def write() -> None:
-        command = [cluster.programs / "psql", "-Xq", url]
+        command = [str(cluster.programs / "psql"), "-Xq", url]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as writer:
             assert writer.stdin is not None
             number = 10**15
@@ -128,7 +129,7 @@ def test_no_room_no_backup(postgres_url: str, folder: Path, monkeypatch: pytest.
     class Usage:
         free = 1_000_000
 
-    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
     with pytest.raises(Refused, match="too little room") as refused:
         take(postgres_url, folder, NOW)
     assert PASSWORD not in str(refused.value)
@@ -189,9 +190,7 @@ def test_what_is_restored_is_what_was_backed_up_and_what_was_there_is_kept(
     assert not (tmp_path / "onduty.restoring").exists()
 
 
-def test_it_is_restored_to_an_empty_database(
-    cluster: Cluster, postgres_url: str, folder: Path, tmp_path: Path
-) -> None:
+def test_it_is_restored_to_an_empty_database(cluster: Cluster, postgres_url: str, folder: Path, tmp_path: Path) -> None:
     fill(postgres_url)
     backup = take(postgres_url, folder, NOW)[0].path
     orphan(cluster, postgres_url)

@@ -18,6 +18,7 @@ _ALLOWED = {
         "handout",
         "health",
         "limits",
+        "log",
         "origins",
         "process",
         "rooms",

@@ -1,6 +1,7 @@
 """The MCP tools: few, the same for everybody, and each with its REST twin behind it."""
 
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -20,11 +21,14 @@ from mcp_types import (
 
 import onduty
 from onduty.cleaning import BRANCH, NAME, REF, ROLE, SAID, TICKET, slug, text
-from onduty.errors import Forbidden, Invalid, Problem
+from onduty.errors import Forbidden, Internal, Invalid, Problem
+from onduty.log import request_id
 from onduty.mcp.answering import on_duty, shown_session
 from onduty.mcp.arriving import Arriving, Call
 from onduty.mcp.lists import HINTS, ToolServer, no_prompts, no_resources, no_templates
 from onduty.mcp.shapes import INPUTS, OUTPUTS
+
+_log = logging.getLogger(__name__)
 
 INSTRUCTIONS: Final = (
     "Onduty shows which agents are at work on a project. Call set_status with `said` (one line) when you begin "
@@ -116,7 +120,11 @@ class _Tools:
                 call = replace(call, named=_text(named, "session", REF))
             answer = await handler(call, arguments)
         except Problem as problem:
-            return CallToolResult(content=[TextContent(text=f"{problem.code}: {problem.message}")], is_error=True)
+            return _refused(problem)
+        except Exception:
+            # The SDK would log it, which is silenced, and tell the agent what it says.
+            _log.exception("the tool %s failed", name)
+            return _refused(Internal(request_id.get()))
         said = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(text=said)], structured_content=answer)
 
@@ -146,6 +154,10 @@ class _Tools:
 
     async def _end_session(self, call: Call, _: Arguments) -> dict[str, Any]:
         return shown_session(call, await self.arriving.end(call), self.arriving)
+
+
+def _refused(problem: Problem) -> CallToolResult:
+    return CallToolResult(content=[TextContent(text=f"{problem.code}: {problem.message}")], is_error=True)
 
 
 def _text(value: object, at: str, limit: int) -> str:
