@@ -81,7 +81,7 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
     background = Background(leave)
     database, clock = await opened(settings.place)
     rooms = build(settings, clock, database, background)
-    server = process.server(front_of(rooms), rooms.presence.close)
+    server = process.server(front_of(rooms), rooms.leave)
     background.start("database", partial(database.watch, background.wake()))
     backups = Backups(settings.place, settings.backup_folder, clock, settings.backups)
     background.start("backups", partial(backups.run, background.wake()))

@@ -48,9 +48,18 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention"},
+    | {
+        "reading_routes",
+        "events_routes",
+        "roster",
+        "retention",
+        "stream_pages",
+        "stream_routes",
+        "stream_wire",
+        "streams",
+    },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
-    "web": {"__init__", "layout", "templates", "static"},
+    "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.
 _OPEN = {"cli", "client"}
