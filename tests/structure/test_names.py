@@ -18,6 +18,7 @@ _ALLOWED = {
         "handout",
         "health",
         "limits",
+        "log",
         "origins",
         "process",
         "rooms",
@@ -27,7 +28,8 @@ _ALLOWED = {
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
-    | {"backups", "checking", "moving", "restoring", "upgrading"},
+    | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
+    | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading"},
     "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},

@@ -1,5 +1,6 @@
 """What the MCP tools do: few, and each with its REST twin behind it."""
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
@@ -7,9 +8,12 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from onduty.cleaning import BRANCH, NAME, REF, ROLE, SAID, TICKET, slug, text
-from onduty.errors import Invalid, Problem
+from onduty.errors import Internal, Invalid, Problem
+from onduty.log import request_id
 from onduty.mcp.answering import on_duty, shown_session
 from onduty.mcp.arriving import Arriving, Call
+
+_log = logging.getLogger(__name__)
 
 READS: Final = frozenset({"whoami", "who_is_on_duty"})
 _WORDS: Final = {"caller_role": ROLE, "said": SAID, "ticket": TICKET, "branch": BRANCH}
@@ -47,7 +51,11 @@ class Tools:
                 call = replace(call, named=_text(named, "session", REF))
             answer = await handler(call, arguments)
         except Problem as problem:
-            return Answered(f"{problem.code}: {problem.message}", None)
+            return _refused(problem)
+        except Exception:
+            # The agent reads which line of the log it is, and no more.
+            _log.exception("the tool %s failed", name)
+            return _refused(Internal(request_id.get()))
         return Answered(msgspec.json.encode(answer).decode(), answer)
 
     async def _whoami(self, call: Call, _: Arguments) -> dict[str, Any]:
@@ -76,6 +84,10 @@ class Tools:
 
     async def _end_session(self, call: Call, _: Arguments) -> dict[str, Any]:
         return shown_session(call, await self.arriving.end(call), self.arriving)
+
+
+def _refused(problem: Problem) -> Answered:
+    return Answered(f"{problem.code}: {problem.message}", None)
 
 
 def _text(value: object, at: str, limit: int) -> str:
