@@ -25,6 +25,7 @@ from onduty.identity.pages import router as sign_in
 from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
 from onduty.identity.routes import router as identity
+from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
@@ -64,6 +65,7 @@ _ROUTERS: Final = (
     (health, ""),
     (look, ""),
     (sign_in, ""),
+    (token_pages, ""),
     (join, ""),
     (on_duty, ""),
 )
