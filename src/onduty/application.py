@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import problem_response
+from onduty.audit.pages import router as audit_pages
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
@@ -34,8 +35,10 @@ from onduty.mcp.streams import Streams
 from onduty.projects.invitation_routes import TRIES_A_MINUTE
 from onduty.projects.invitation_routes import router as invitations
 from onduty.projects.pages import router as join
+from onduty.projects.people_pages import router as people_pages
 from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
+from onduty.projects.settings_pages import router as project_settings
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
 from onduty.sessions.pages import router as on_duty
@@ -66,6 +69,9 @@ _ROUTERS: Final = (
     (look, ""),
     (sign_in, ""),
     (token_pages, ""),
+    (project_settings, ""),
+    (people_pages, ""),
+    (audit_pages, ""),
     (join, ""),
     (on_duty, ""),
 )

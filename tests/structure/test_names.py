@@ -28,10 +28,12 @@ _ALLOWED = {
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "moving", "restoring", "upgrading"},
-    "audit": _FURNITURE | {"reading"},
+    "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
     | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"},
-    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
+    "projects": _FURNITURE
+    | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
+    | {"settings_pages"},
     "sessions": _FURNITURE
     | {
         "resolution",
