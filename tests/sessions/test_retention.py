@@ -13,6 +13,7 @@ from onduty.background import Background
 from onduty.database.transaction import Reader, Writer
 from onduty.errors import NotFound
 from onduty.sessions import retention, store
+from onduty.sessions.history import store as history
 from onduty.sessions.model import HOUR_MS, AgentSession
 from onduty.sessions.retention import KEPT_MS, Retention
 from tests.database.places import Place
@@ -53,7 +54,7 @@ async def counts(office: Office, *ids: str) -> dict[str, int]:
     def work(reader: Reader) -> dict[str, int]:
         return {
             "sessions": len(store.by_ids(reader, ids)),
-            "events": sum(len(store.known_events(reader, each, names)) for each in ids),
+            "events": sum(len(history.known_events(reader, each, names)) for each in ids),
             "aliases": sum(len(store.aliases_of(reader, each)) for each in ids),
         }
 
