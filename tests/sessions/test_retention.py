@@ -15,6 +15,7 @@ from onduty.errors import Forbidden, Invalid, NotFound
 from onduty.projects.deleting import Owning
 from onduty.projects.model import Change
 from onduty.sessions import retention, store
+from onduty.sessions.history import store as history
 from onduty.sessions.model import HOUR_MS, AgentSession
 from onduty.sessions.retention import Retention
 from tests.database.places import Place
@@ -55,7 +56,7 @@ async def counts(office: Office, *ids: str) -> dict[str, int]:
     def work(reader: Reader) -> dict[str, int]:
         return {
             "sessions": len(store.by_ids(reader, ids)),
-            "events": sum(len(store.known_events(reader, each, names)) for each in ids),
+            "events": sum(len(history.known_events(reader, each, names)) for each in ids),
             "aliases": sum(len(store.aliases_of(reader, each)) for each in ids),
         }
 

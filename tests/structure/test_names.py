@@ -49,7 +49,7 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention"},
+    | {"reading_routes", "events_routes", "roster", "retention", "history"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }

@@ -14,6 +14,7 @@ from onduty.database.transaction import Writer
 from onduty.errors import Problem
 from onduty.projects.service import Projects
 from onduty.sessions import store
+from onduty.sessions.history import store as history
 from onduty.sessions.model import DAY_MS, Gaps
 from onduty.sessions.registry import Registry
 
@@ -79,7 +80,7 @@ class Retention:
 
         found = store.settled_before(writer, before, SESSIONS_AT_ONCE, keep=set(self.registry.sessions))
         ids = [session_id for session_id, _ in found]
-        if (events := store.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
+        if (events := history.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
             return Removed((), events)
         store.remove(writer, ids)
         for project_id, many in Counter(project_id for _, project_id in found).items():
