@@ -41,6 +41,7 @@ from onduty.projects.routes import router as projects
 from onduty.projects.settings_pages import router as project_settings
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
+from onduty.sessions.history.pages import router as history
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
@@ -74,6 +75,7 @@ _ROUTERS: Final = (
     (audit_pages, ""),
     (join, ""),
     (on_duty, ""),
+    (history, ""),
 )
 
 
@@ -106,7 +108,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events"):
+    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "history"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))

@@ -85,5 +85,5 @@ _EVENTS: Final[Select[Any]] = select(*(agent_events.c[name] for name in _KEPT))
 
 
 def _event(row: Row[Any]) -> Event:
-    event_id, kind, stamp, at, tool, tool_id, subagent, reason = row
-    return Event(event_id, kind, stamp, at, tool or "", tool_id or "", subagent or "", reason or "")
+    words = (row.tool or "", row.tool_id or "", row.subagent or "", row.reason or "")
+    return Event(row.event_id, row.kind, row.stamp, row.at, *words)
