@@ -18,6 +18,8 @@ from onduty.audit.pages import router as audit_pages
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
+from onduty.export_routes import pages as export_pages
+from onduty.export_routes import router as export
 from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
@@ -62,6 +64,7 @@ _ROUTERS: Final = (
     (people, "/api"),
     (invitations, "/api"),
     (audit, "/api"),
+    (export, "/api"),
     (identity, "/api"),
     (tokens, "/api"),
     (pairings, "/api"),
@@ -73,6 +76,7 @@ _ROUTERS: Final = (
     (project_settings, ""),
     (people_pages, ""),
     (audit_pages, ""),
+    (export_pages, ""),
     (join, ""),
     (on_duty, ""),
     (history, ""),

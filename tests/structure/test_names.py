@@ -23,7 +23,7 @@ _ALLOWED = {
         "rooms",
         "shapes",
     }
-    | {"addresses", "document", "ordering", "paging", "wording"},
+    | {"addresses", "document", "export", "export_routes", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}

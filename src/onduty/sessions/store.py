@@ -279,6 +279,11 @@ def settled_page(
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
 
 
+def of_project(reader: Reader, project_id: str, after: str, limit: int) -> list[AgentSession]:
+    """So many of a project's sessions in the order of their ids, those after this one, settled or not."""
+    return _sessions(reader, _ALL.where(_T.project_id == project_id, _T.id > after).order_by(_T.id).limit(limit))
+
+
 def live_of(reader: Reader, user_id: str, *, token_id: str | None = None, project_id: str | None = None) -> list[str]:
     """Ids of the user's sessions that have not settled: those that speak through a token, or in a project."""
     query = select(_T.id).where(_T.user_id == user_id, _T.settled_at.is_(None))
