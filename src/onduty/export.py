@@ -90,7 +90,8 @@ class Export:
         while True:
             self.rooms.projects.owned(self.principal, self.project_id)
             events = await self.rooms.history.events_of(session_id, before, EVENTS_AT_ONCE)
-            yield comma + b",".join(encode(_event(event)) for event in events)
+            if events:
+                yield comma + b",".join(encode(_event(event)) for event in events)
             if len(events) < EVENTS_AT_ONCE:
                 return
             before, comma = (events[-1].at, events[-1].id), b","

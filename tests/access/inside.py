@@ -80,9 +80,13 @@ class Inside:
             "headers": [(name.encode(), value.encode()) for name, value in told.items()],
         }
         sent: list[Message] = []
+        coming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            if not coming:
+                # Who waits for the answer says nothing more.
+                await asyncio.Future()
+            return coming.pop()
 
         async def send(message: Message) -> None:
             sent.append(message)
