@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.agents.install import install
 from tests.serving import Server
@@ -107,13 +107,18 @@ class People:
         return self.made[-1]
 
 
+def launched(playwright: Playwright) -> Browser:
+    """The system's own Chromium."""
+    program = shutil.which("chromium")
+    assert program, "these tests drive Chromium: install your system's package for it"
+    return playwright.chromium.launch(executable_path=program, args=_FLAGS)
+
+
 # Not for the whole session: while Playwright runs, its loop stands in the thread, where other tests need their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "these tests drive Chromium: install your system's package for it"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        started = launched(playwright)
         yield started
         started.close()
 
