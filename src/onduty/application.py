@@ -20,6 +20,7 @@ from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
 from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
+from onduty.identity.connect_pages import router as connect
 from onduty.identity.pages import SIGN_INS_A_MINUTE
 from onduty.identity.pages import router as sign_in
 from onduty.identity.pairing import REDEEMED_A_MINUTE
@@ -38,6 +39,7 @@ from onduty.projects.routes import router as projects
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
 from onduty.sessions.history.pages import router as history
+from onduty.sessions.overview_pages import router as overview
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
@@ -66,6 +68,8 @@ _ROUTERS: Final = (
     (look, ""),
     (sign_in, ""),
     (join, ""),
+    (overview, ""),
+    (connect, ""),
     (on_duty, ""),
     (history, ""),
 )

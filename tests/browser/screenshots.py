@@ -62,6 +62,10 @@ def take(browser: Browser, link: str, into: Path, width: int = 1440, height: int
     origin = page.url.partition("/projects")[0]
     for name, path in pages(page).items():
         page.goto(origin + path)
+        if name == "connect":
+            page.get_by_label("Role").fill("backend")
+            page.get_by_role("button", name="Make the line").click()
+            page.wait_for_selector("#listening")
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.screenshot(path=into / f"{name}-{scheme}.png", animations="disabled", full_page=full)

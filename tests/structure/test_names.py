@@ -29,7 +29,8 @@ _ALLOWED = {
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
+    "identity": _FURNITURE
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {
@@ -46,7 +47,8 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention", "history"},
+    | {"reading_routes", "events_routes", "roster", "retention", "history"}
+    | {"overview", "overview_pages"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }

@@ -73,10 +73,10 @@ async def make_past(file: Path, now: Instant, random: Random) -> Cast:
 def _cast(writer: Writer) -> Cast:
     people = dict.fromkeys([VIEWER, *(agent.person for agent in AGENTS)])
     users = {name: new_user(writer, name) for name in people}
-    projects = {name: found(writer, name, users[VIEWER]).id for name in PROJECTS}
-    for name, project in sorted({(agent.person, agent.project) for agent in AGENTS}):
-        if name != VIEWER:
-            projects_store.add_member(writer, Membership(projects[project], users[name], "member"))
+    projects = {name: found(writer, name, users[owner]).id for name, owner in PROJECTS.items()}
+    members = {(agent.person, agent.project) for agent in AGENTS} | {(VIEWER, name) for name in PROJECTS}
+    for name, project in sorted(members - {(owner, name) for name, owner in PROJECTS.items()}):
+        projects_store.add_member(writer, Membership(projects[project], users[name], "member"))
     places = sorted({(agent.person, agent.machine) for agent in AGENTS})
     tokens = {
         (person, machine): make_token(users[person], f"agents on {machine}", machine_id=machine)

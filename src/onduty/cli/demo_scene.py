@@ -10,7 +10,8 @@ from onduty.sessions.fold import Kind
 
 MINUTE_MS: Final = 60_000
 VIEWER: Final = "Mara"
-PROJECTS: Final = ("checkout", "storefront", "infra", "ledger", "mobile-app")
+# Who owns them. The viewer is in all.
+PROJECTS: Final = {"checkout": VIEWER, "storefront": VIEWER, "infra": "Tomás", "ledger": "Priya", "mobile-app": VIEWER}
 _TOOLS: Final = ("Read", "Edit", "Bash", "Grep", "Read", "Edit", "WebFetch", "Write")
 
 
@@ -89,6 +90,7 @@ AGENTS: Final = (
     _agent("infra", "Tomás@vm-eu-1", "nightly-report", None, "main", None, None, 17, "idle", 6.0),
     _agent("ledger", "Priya@ci-runner-07", _CLAUDE, "data", "feat/close-of-month", "Close of month, dry run",
            "LED-15", 58, "idle", 21.1),
+    _agent("ledger", "Priya@ci-runner-07", _CODEX, "qa", "feat/close-of-month", None, "LED-15", 12, "working", 0.7),
 )  # fmt: skip
 
 

@@ -15,7 +15,10 @@ function show(text) {
   const fresh = page.querySelector("[data-part]");
   if (!fresh) throw new Error("no such part in the answer");
   merge(part, fresh);
-  if (page.title) document.title = page.title;
+  document.title = page.title || document.title;
+  const icon = page.getElementById("icon")?.getAttribute("href");
+  const shown = document.getElementById("icon");
+  if (icon && shown.getAttribute("href") !== icon) shown.setAttribute("href", icon);
 }
 
 function tell() {
@@ -30,7 +33,7 @@ function tell() {
     : "";
 }
 
-export async function look() {
+async function look() {
   clearTimeout(next);
   // Set before the answer is there: one that never comes must not be the last question.
   next = setTimeout(() => document.hidden || look(), every);
@@ -58,6 +61,15 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   // Nobody looked, so nobody asked: what was not heard meanwhile is not lost.
   heard = performance.now();
+  look();
+});
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[role=search] input")) return;
+  // What is typed narrows what is shown at once; without script the form does it.
+  const address = new URL(location.href);
+  address.searchParams.set(event.target.name, event.target.value);
+  if (!event.target.value) address.searchParams.delete(event.target.name);
+  history.replaceState(null, "", address);
   look();
 });
 document.addEventListener("keydown", (event) => {
