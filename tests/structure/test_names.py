@@ -47,8 +47,19 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention", "history"}
-    | {"overview", "overview_pages"},
+    | {
+        "reading_routes",
+        "events_routes",
+        "roster",
+        "retention",
+        "history",
+        "overview",
+        "overview_pages",
+        "stream_pages",
+        "stream_routes",
+        "stream_wire",
+        "streams",
+    },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
