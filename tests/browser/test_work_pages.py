@@ -105,6 +105,7 @@ def test_nothing_scrolls_sideways(person: Person, width: int) -> None:
         person.page.goto(person.server.url + path)
         assert not person.sticks_out, path
     person.page.get_by_role("button", name="Make the line").click()
+    expect(person.page.locator("#listening")).to_be_visible()
     assert not person.sticks_out
 
 
