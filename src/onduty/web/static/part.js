@@ -1,13 +1,15 @@
 // Keeps the part of a page that is marked `data-part` as the server has it: asked again every `data-every` ms, changed
-// in place. Its value is where it is asked for, empty for the page's own address. The reader's clock is never used.
+// in place. Its value is where it is asked for, empty for the page's own address. With `data-live`, a project, and
+// `data-session` it is asked as soon as the stream says that something of that session changed.
 import { merge } from "./merge.js";
 
 const LOST_AFTER_MS = 15_000;
+const AT_MOST_EVERY_MS = 1_000;
 const part = document.querySelector("[data-part]");
-const every = Number(part.dataset.every);
 const banner = document.getElementById("lost-connection");
 const live = document.getElementById("live");
 let heard = performance.now();
+let asked = heard;
 let next;
 
 function show(text) {
@@ -36,7 +38,8 @@ function tell() {
 async function look() {
   clearTimeout(next);
   // Set before the answer is there: one that never comes must not be the last question.
-  next = setTimeout(() => document.hidden || look(), every);
+  asked = performance.now();
+  next = setTimeout(() => document.hidden || look(), Number(part.dataset.every));
   try {
     const answer = await fetch(part.dataset.part || location.href, { signal: AbortSignal.timeout(5_000) });
     if ([401, 403, 404].includes(answer.status)) {
@@ -53,7 +56,7 @@ async function look() {
   tell();
 }
 
-next = setTimeout(look, every);
+next = setTimeout(look, Number(part.dataset.every));
 live.hidden = false;
 setInterval(() => document.hidden || tell(), 1_000);
 banner.querySelector("button").addEventListener("click", look);
@@ -78,3 +81,13 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   search.focus();
 });
+
+if (part.dataset.live) {
+  const { listen } = await import("./live.js");
+  const changed = (data) => {
+    if ((data.session ?? data).session_id !== part.dataset.session) return;
+    clearTimeout(next);
+    next = setTimeout(look, Math.max(0, asked + AT_MOST_EVERY_MS - performance.now()));
+  };
+  listen(part.dataset.live, "", { session: changed, gone: changed });
+}
