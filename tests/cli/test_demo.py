@@ -35,7 +35,7 @@ def test_it_lives_until_it_is_stopped_and_leaves_nothing(tmp_path: Path, how: si
         found = next(match for line in process.stdout if (match := _TOKEN.search(line)))
         port, token = int(found[1]), found[2]
         projects = ask(port, "GET", "/api/projects", token=token).json["projects"]
-        assert [each["name"] for each in projects] == ["checkout", "infra", "ledger", "mobile-app", "storefront"]
+        assert {each["name"] for each in projects} == {"checkout", "infra", "ledger", "mobile-app", "storefront"}
         states = "/agent-sessions?active=false&state=working,waiting,idle,quiet"
         paths = [f"/api/projects/{each['id']}{states}" for each in projects]
         rows = [row for path in paths for row in ask(port, "GET", path, token=token).json["sessions"]]
