@@ -32,7 +32,7 @@ _ALLOWED = {
     | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"},
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"},
     "projects": _FURNITURE
     | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
     | {"settings_pages"},
@@ -57,6 +57,8 @@ _ALLOWED = {
         "roster",
         "retention",
         "history",
+        "overview",
+        "overview_pages",
         "stream_pages",
         "stream_routes",
         "stream_wire",

@@ -1,4 +1,4 @@
-"""The list of projects, and the page behind an invitation's link: whoever opened it gives a name and is in."""
+"""Where one starts, and the page behind an invitation's link: whoever opened it gives a name and is in."""
 
 from typing import Annotated
 
@@ -31,12 +31,6 @@ async def start(request: Request, visitor: SignedIn) -> Response:
     projects: Projects = request.app.state.projects
     seen = projects.visible(visitor)
     return go_to(f"/projects/{seen[0].id}" if len(seen) == 1 else "/projects")
-
-
-@router.get("/projects")
-async def show_projects(request: Request, visitor: SignedIn) -> Response:
-    projects: Projects = request.app.state.projects
-    return page(request, "projects.html", me=visitor.name, projects=projects.visible(visitor))
 
 
 def _page(request: Request, name: str | None, problem: Problem | None = None) -> Response:
