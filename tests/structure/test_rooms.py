@@ -20,7 +20,7 @@ def room_breaches(source: Source) -> list[str]:
     """A room imports another room's `service` and nothing else of it."""
     if source.room not in ROOMS or source.name == "model":
         return []
-    allowed = _OPEN_TO_PAGES if source.name == "pages" else _OPEN_TO_ROOMS
+    allowed = _OPEN_TO_PAGES if source.name.endswith("pages") else _OPEN_TO_ROOMS
     return [
         f"{source.place}:{line}: imports {name}: ask onduty.{room}.service, and let it hand out what is missing"
         for line, name in imports(source)
