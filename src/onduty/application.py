@@ -26,6 +26,7 @@ from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
 from onduty.identity.profile_pages import router as profile
 from onduty.identity.routes import router as identity
+from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
@@ -66,6 +67,7 @@ _ROUTERS: Final = (
     (look, ""),
     (sign_in, ""),
     (profile, ""),
+    (token_pages, ""),
     (join, ""),
     (on_duty, ""),
 )

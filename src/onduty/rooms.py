@@ -123,7 +123,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         reading=reading,
         events=Events(database, registry, projects),
         keeping=Keeping(database, registry, clock),
-        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
+        retention=Retention(database, registry, projects, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
         wires=wires,

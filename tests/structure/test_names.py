@@ -30,7 +30,7 @@ _ALLOWED = {
     | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
     "identity": _FURNITURE
-    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"}
+    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
     | {"accounts", "browsers", "passwords", "profile_pages"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE

@@ -8,6 +8,7 @@ from onduty.clock import Instant
 Act = Literal[
     "project_made",
     "project_renamed",
+    "retention_changed",
     "token_made",
     "token_used_first",
     "token_revoked",

@@ -1,20 +1,20 @@
 """Pages of one's own settings: the profile, and the browsers that are signed in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Annotated, Any, Final
+from types import MappingProxyType
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from onduty.clock import rfc3339
+from onduty.clock import Instant, rfc3339
 from onduty.errors import Conflict, Forbidden, Invalid, Problem, RateLimited
 from onduty.identity.accounts import Accounts, Change
 from onduty.identity.asking import Now, SignedIn
 from onduty.identity.browsers import Browsers
 from onduty.identity.pages import count_try
 from onduty.identity.service import Principal
-from onduty.web.forms import form
+from onduty.web.forms import form, typed, wrong
 from onduty.web.layout import PageRoute, go_to, page, zone_of
 from onduty.wording import ago_of
 
@@ -26,6 +26,7 @@ _SAVED: Final = {
     "password": "Your password is saved. Your other browsers are signed out.",
     "both": "Saved. Your e-mail address and password sign you in from now on, in any browser.",
 }
+_WRONG: Final = {"name": "Write a name of at most 120 characters, by which the others know you."}
 _ENDED: Final = {"one": "That browser is signed out.", "others": "All other browsers are signed out."}
 
 
@@ -43,36 +44,37 @@ AccountsRoom = Annotated[Accounts, Depends(_accounts)]
 BrowsersRoom = Annotated[Browsers, Depends(_browsers)]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """A form that was refused: which, what was typed into it, and what is wrong."""
-
-    which: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
-    problem: Problem | None = None
-
-    def wrong(self, which: str, path: str) -> str | None:
-        """What stands under a field of a form; for the path `""` under the form as a whole."""
-        if self.problem is None or self.which != which:
-            return None
-        by_path = dict(self.problem.fields) or {"": self.problem.message}
-        words = by_path.get(path, "")
-        return f"{words[0].upper()}{words[1:]}." if words else None
-
-
-async def _profile(request: Request, me: Principal, tried: Tried, saved: str | None = None) -> Response:
-    accounts, now = _accounts(request), request.scope["onduty.now"]
-    profile = await accounts.profile(me, now)
-    status = tried.problem.status if tried.problem else 200
-    words: dict[str, Any] = {"profile": profile, "tried": tried, "saved": saved}
-    answer = page(request, "profile.html", status=status, me=me.name, place="", **words)
-    answer.headers.update(tried.problem.headers if tried.problem else {})
+async def _profile(
+    request: Request,
+    me: Principal,
+    *,
+    saved: str | None = None,
+    which: str = "",
+    fields: Mapping[str, str] = MappingProxyType({}),
+    problem: Problem | None = None,
+) -> Response:
+    """The page; with a `problem` the form `which` holds what was typed, and says what is wrong with it."""
+    now: Instant = request.scope["onduty.now"]
+    answer = page(
+        request,
+        "profile.html",
+        status=problem.status if problem else 200,
+        me=me.name,
+        place="",
+        profile=await _accounts(request).profile(me, now),
+        saved=saved,
+        which=which,
+        typed=typed(fields),
+        wrong=wrong(problem if isinstance(problem, Invalid) else None, _WRONG),
+        refused=None if problem is None or problem.fields else problem.message,
+    )
+    answer.headers.update(problem.headers if problem else {})
     return answer
 
 
 @router.get("/settings")
 async def show_profile(request: Request, me: SignedIn, saved: Annotated[str, Query()] = "") -> Response:
-    return await _profile(request, me, Tried(), _SAVED.get(saved))
+    return await _profile(request, me, saved=_SAVED.get(saved))
 
 
 @router.post("/settings")
@@ -87,7 +89,7 @@ async def change_profile(request: Request, now: Now, me: SignedIn, room: Account
             count_try(request, now)
             await room.change(me, _wanted(which, fields), now)
     except (Conflict, Forbidden, Invalid, RateLimited) as problem:
-        return await _profile(request, me, Tried(which, fields, problem))
+        return await _profile(request, me, which=which, fields=fields, problem=problem)
     return go_to(f"/settings?saved={which}")
 
 
