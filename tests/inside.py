@@ -52,6 +52,7 @@ class Request:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "query_string": request.query,
         "root_path": "",
         "headers": [*host, *request.headers],
-        "client": ("127.0.0.1", 50_000),
+        "client": (request.address, 50_000),
         "server": ("127.0.0.1", 4646),
     }
 

@@ -112,7 +112,7 @@ async def show_browsers(
             "is_this": browser.id == me.browser_id,
             "name": browser.place.browser,
             "address": browser.place.address,
-            "by": "password" if browser.by_password else "one-time link",
+            "by": "password" if browser.by_password else "a one-time link",
             "since": rfc3339(browser.created_at),
             "since_words": ago_of(rfc3339(browser.created_at), now, zone),
             "seen": rfc3339(browser.last_seen_at),

@@ -9,6 +9,7 @@ function take() {
   document.getElementById("opened").hidden = false;
   history.replaceState(null, "", location.pathname + location.search);
   const button = document.querySelector("#by-link button");
+  button.textContent = "Sign in";
   button.classList.remove("button--plain");
   button.focus();
 }
