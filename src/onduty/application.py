@@ -14,9 +14,12 @@ from starlette.types import ASGIApp
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import problem_response
+from onduty.audit.pages import router as audit_pages
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
+from onduty.export_routes import pages as export_pages
+from onduty.export_routes import router as export
 from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
@@ -35,10 +38,13 @@ from onduty.mcp.streams import Streams
 from onduty.projects.invitation_routes import TRIES_A_MINUTE
 from onduty.projects.invitation_routes import router as invitations
 from onduty.projects.pages import router as join
+from onduty.projects.people_pages import router as people_pages
 from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
+from onduty.projects.settings_pages import router as project_settings
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
+from onduty.sessions.history.pages import router as history
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
@@ -59,6 +65,7 @@ _ROUTERS: Final = (
     (people, "/api"),
     (invitations, "/api"),
     (audit, "/api"),
+    (export, "/api"),
     (identity, "/api"),
     (tokens, "/api"),
     (pairings, "/api"),
@@ -68,8 +75,13 @@ _ROUTERS: Final = (
     (sign_in, ""),
     (profile, ""),
     (token_pages, ""),
+    (project_settings, ""),
+    (people_pages, ""),
+    (audit_pages, ""),
+    (export_pages, ""),
     (join, ""),
     (on_duty, ""),
+    (history, ""),
 )
 
 
@@ -105,7 +117,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.refused_sign_ins = Limits(1, 1)
     for name in ("identity", "accounts", "browsers"):
         setattr(app.state, name, getattr(rooms, name))
-    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events"):
+    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))

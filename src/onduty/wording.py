@@ -22,6 +22,11 @@ def client_name(origin: str | None) -> str:
     return _CLIENTS.get(origin or "", origin or "Unknown client")
 
 
+def mark_of(origin: str | None) -> str:
+    """The name of our own sign for a client, always shown beside its name; `other` for one that we do not know."""
+    return origin if origin in _CLIENTS else "other"
+
+
 def age(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
     """How long ago: `41 s`, `6 min`, `2 h 33 min`; after a day when: `yesterday, 18:40`, `19 June`.
 

@@ -15,6 +15,7 @@ from onduty.errors import Forbidden, Invalid, NotFound
 from onduty.projects.deleting import Owning
 from onduty.projects.model import Change
 from onduty.sessions import retention, store
+from onduty.sessions.history import store as history
 from onduty.sessions.model import HOUR_MS, AgentSession
 from onduty.sessions.retention import Retention
 from tests.database.places import Place
@@ -55,7 +56,7 @@ async def counts(office: Office, *ids: str) -> dict[str, int]:
     def work(reader: Reader) -> dict[str, int]:
         return {
             "sessions": len(store.by_ids(reader, ids)),
-            "events": sum(len(store.known_events(reader, each, names)) for each in ids),
+            "events": sum(len(history.known_events(reader, each, names)) for each in ids),
             "aliases": sum(len(store.aliases_of(reader, each)) for each in ids),
         }
 
@@ -226,10 +227,13 @@ def test_what_is_said_to_go_is_what_goes_and_longer_keeps_it(place: Place) -> No
         await passed(office, 10)
         young = (await office.register(BOB, "young")).id
         await passed(office, 2)
-        told = {days: await keeper.due(alice, office.project_id, days) for days in (1, 5, 11, 13, 30)}
+        told = {
+            days: await office.reading.past_time(alice, office.project_id, days, office.clock.now())
+            for days in (1, 5, 11, 13, 30)
+        }
         assert told == {1: 4, 5: 3, 11: 3, 13: 0, 30: 0}
         with pytest.raises(Forbidden):
-            await keeper.due(office.one(BOB), office.project_id, 1)
+            await office.reading.past_time(office.one(BOB), office.project_id, 1, office.clock.now())
         await owning.change(alice, office.project_id, Change(retention_days=5))
         await owning.change(alice, office.project_id, Change(retention_days=30))
         assert await keeper.remove_old() == 0

@@ -23,16 +23,18 @@ _ALLOWED = {
         "rooms",
         "shapes",
     }
-    | {"addresses", "document", "ordering", "paging", "wording"},
+    | {"addresses", "document", "export", "export_routes", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "moving", "restoring", "upgrading"},
-    "audit": _FURNITURE | {"reading"},
+    "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
     | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
     | {"accounts", "browsers", "passwords", "profile_pages"},
-    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
+    "projects": _FURNITURE
+    | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
+    | {"settings_pages"},
     "sessions": _FURNITURE
     | {
         "resolution",
@@ -48,7 +50,7 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention"},
+    | {"reading_routes", "events_routes", "roster", "retention", "history"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }

@@ -44,6 +44,17 @@ NOTHING: Final = About()
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries somebody wants to see: of one kind, and by or about one person; None: all of them."""
+
+    act: Act | None = None
+    person: str | None = None
+
+
+EVERYTHING: Final = Filter()
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One act in one project. `user_id` and `token_id` are of who did it; None: the server itself."""
 

@@ -62,7 +62,8 @@ class ProjectChange(Body):
     retention_days: int = Field(default_factory=_unnamed, ge=LEAST_DAYS, le=MOST_DAYS)
 
 
-def _row(project: Project, role: str) -> dict[str, Any]:
+def project_row(project: Project, role: str) -> dict[str, Any]:
+    """A project as it is answered to somebody in that role."""
     return {
         "id": project.id,
         "name": project.name,
@@ -81,7 +82,7 @@ def _row(project: Project, role: str) -> dict[str, Any]:
     responses=refusals(401, 429),
 )
 async def list_projects(caller: Caller, room: Room) -> Any:
-    return {"projects": [_row(project, room.role(caller, project.id)) for project in room.visible(caller)]}
+    return {"projects": [project_row(project, room.role(caller, project.id)) for project in room.visible(caller)]}
 
 
 @router.post(
@@ -93,7 +94,7 @@ async def list_projects(caller: Caller, room: Room) -> Any:
     responses=refusals(400, 401, 403, 413, 415, 429, 503),
 )
 async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
-    return _row(await room.create(caller, body.name), "owner")
+    return project_row(await room.create(caller, body.name), "owner")
 
 
 @router.get(
@@ -104,7 +105,7 @@ async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
     responses=refusals(400, 401, 403, 429),
 )
 async def get_project(caller: Caller, room: Room, id: Uuid) -> Any:
-    return _row(room.project(caller, id), room.role(caller, id))
+    return project_row(room.project(caller, id), room.role(caller, id))
 
 
 @router.patch(
@@ -117,7 +118,7 @@ async def get_project(caller: Caller, room: Room, id: Uuid) -> Any:
 async def change_project(caller: Caller, room: Room, owning: OwningRoom, id: Uuid, body: ProjectChange) -> Any:
     if wanted := {name: getattr(body, name) for name in body.model_fields_set}:
         await owning.change(caller, id, Change(**wanted))
-    return _row(room.project(caller, id), room.role(caller, id))
+    return project_row(room.project(caller, id), room.role(caller, id))
 
 
 @router.delete(

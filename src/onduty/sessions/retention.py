@@ -12,13 +12,12 @@ from onduty.clock import Clock, Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.errors import Problem
-from onduty.identity.service import Principal
 from onduty.projects.service import Projects
 from onduty.sessions import store
-from onduty.sessions.model import HOUR_MS, Gaps
+from onduty.sessions.history import store as history
+from onduty.sessions.model import DAY_MS, Gaps
 from onduty.sessions.registry import Registry
 
-_DAY_MS: Final = 24 * HOUR_MS
 # So few that other writers hardly notice.
 SESSIONS_AT_ONCE: Final = 50
 EVENTS_AT_ONCE: Final = 2_000
@@ -72,22 +71,16 @@ class Retention:
                 break
             gone += len(removed.session_ids)
             self._follow(removed.session_ids)
-        await self._forget_gaps(now - self.projects.longest_retention_days() * _DAY_MS)
+        await self._forget_gaps(now - self.projects.longest_retention_days() * DAY_MS)
         return gone
-
-    async def due(self, principal: Principal, project_id: str, days: int) -> int:
-        """How many of a project's sessions would go if so many days counted. Forbidden for all but owners."""
-        self.projects.owned(principal, project_id)
-        before = self.clock.now() - days * _DAY_MS
-        return await self.database.read(lambda reader: store.count_settled_before(reader, project_id, before))
 
     def _remove_some(self, writer: Writer, now: Instant) -> Removed:
         def before(project_id: str | None) -> Instant:
-            return now - self.projects.retention_days(project_id) * _DAY_MS
+            return now - self.projects.retention_days(project_id) * DAY_MS
 
         found = store.settled_before(writer, before, SESSIONS_AT_ONCE, keep=set(self.registry.sessions))
         ids = [session_id for session_id, _ in found]
-        if (events := store.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
+        if (events := history.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
             return Removed((), events)
         store.remove(writer, ids)
         for project_id, many in Counter(project_id for _, project_id in found).items():

@@ -9,10 +9,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from onduty.clock import Instant
 from onduty.database.dialect import greatest, insert_or_ignore, upsert
 from onduty.database.transaction import Reader, Writer
-from onduty.sessions.fold import ClientEnd, Event, Opened, Registers, ServerEnd, Started, Tool, Wait
+from onduty.sessions.fold import ClientEnd, Opened, Registers, ServerEnd, Started, Tool, Wait
 from onduty.sessions.model import AgentSession
 from onduty.sessions.tables import (
-    agent_events,
     agent_sessions,
     listening,
     listening_gaps,
@@ -246,41 +245,6 @@ def aliases_of(reader: Reader, session_id: str) -> list[str]:
     return list(reader.connection.execute(query.order_by(session_aliases.c.alias)).scalars())
 
 
-def known_events(reader: Reader, session_id: str, event_ids: Sequence[str]) -> set[str]:
-    """Which of these events of the session are stored already."""
-    e = agent_events.c
-    known: set[str] = set()
-    for start in range(0, len(event_ids), _IDS_AT_ONCE):
-        part = event_ids[start : start + _IDS_AT_ONCE]
-        known |= set(
-            reader.connection.execute(
-                select(e.event_id).where(e.session_id == session_id, e.event_id.in_(part))
-            ).scalars()
-        )
-    return known
-
-
-def add_events(writer: Writer, session_id: str, events: Sequence[Event], received_day: int) -> None:
-    if not events:
-        return
-    rows = [
-        {
-            "session_id": session_id,
-            "event_id": event.id,
-            "kind": event.kind,
-            "stamp": event.stamp,
-            "at": event.at,
-            "tool": event.tool or None,
-            "tool_id": event.tool_id or None,
-            "subagent": event.subagent or None,
-            "reason": event.reason[:16] or None,
-            "received_day": received_day,
-        }
-        for event in events
-    ]
-    writer.connection.execute(insert(agent_events), rows)
-
-
 def settle(writer: Writer, settled: Sequence[tuple[AgentSession, str]]) -> None:
     """Mark sessions that are `lost` or `ended` as out of memory; not one that was heard of or ended since."""
     as_seen = (_T.life == bindparam("at"), _T.end_c_at == bindparam("end_c"), _T.end_s_at == bindparam("end_s"))
@@ -313,6 +277,11 @@ def settled_page(
         at, session_id = after
         query = query.where(or_(_T.settled_at < at, and_(_T.settled_at == at, _T.id > session_id)))
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
+
+
+def of_project(reader: Reader, project_id: str, after: str, limit: int) -> list[AgentSession]:
+    """So many of a project's sessions in the order of their ids, those after this one, settled or not."""
+    return _sessions(reader, _ALL.where(_T.project_id == project_id, _T.id > after).order_by(_T.id).limit(limit))
 
 
 def live_of(reader: Reader, user_id: str, *, token_id: str | None = None, project_id: str | None = None) -> list[str]:
@@ -371,13 +340,6 @@ def _projects(reader: Reader) -> Iterator[str | None]:
 def remove(writer: Writer, ids: Sequence[str]) -> None:
     """Remove sessions, with their tools, aliases, events and wire ids."""
     writer.connection.execute(delete(agent_sessions).where(_T.id.in_(ids)))
-
-
-def remove_events(writer: Writer, ids: Sequence[str], limit: int) -> int:
-    """Remove so many events of these sessions; how many that were."""
-    e = agent_events.c
-    some = select(e.session_id, e.event_id).where(e.session_id.in_(ids)).limit(limit)
-    return writer.connection.execute(delete(agent_events).where(tuple_(e.session_id, e.event_id).in_(some))).rowcount
 
 
 def remove_gaps(writer: Writer, before: Instant) -> None:

@@ -110,6 +110,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("implicit_key", name=op.f("uq_agent_sessions_implicit_key")),
     )
     op.create_index("ix_agent_sessions_settled", "agent_sessions", ["project_id", "settled_at", "id"], unique=False)
+    op.create_index("ix_agent_sessions_project", "agent_sessions", ["project_id", "id"], unique=False)
+    op.create_index("ix_agent_sessions_parent", "agent_sessions", ["parent_session_id"], unique=False)
     op.create_index(
         "ix_agent_sessions_settled_state",
         "agent_sessions",
