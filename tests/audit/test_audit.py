@@ -12,7 +12,6 @@ from onduty.audit.model import Act
 from onduty.clock import parse_rfc3339
 from tests.access.inside import Inside, inside
 
-
 # The server's own, and what a person does in a browser: sessions/test_retention.py, identity/test_profile.py.
 _ELSEWHERE = {"sessions_removed", "member_renamed", "email_changed", "password_changed"} | {
     "signed_in_by_link",
