@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
-from onduty.api import problem_response
+from onduty.api import Held, problem_response
 from onduty.audit.pages import router as audit_pages
 from onduty.audit.routes import router as audit
 from onduty.document import document
@@ -48,6 +48,8 @@ from onduty.sessions.history.pages import router as history
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
+from onduty.sessions.stream_pages import router as live
+from onduty.sessions.stream_routes import router as stream
 from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
@@ -59,6 +61,7 @@ _ABOUT: Final = (
 
 _ROUTERS: Final = (
     (reading, "/api"),
+    (stream, "/api"),
     (sessions, "/api"),
     (events, "/api"),
     (projects, "/api"),
@@ -82,6 +85,7 @@ _ROUTERS: Final = (
     (join, ""),
     (on_duty, ""),
     (history, ""),
+    (live, ""),
 )
 
 
@@ -117,7 +121,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.refused_sign_ins = Limits(1, 1)
     for name in ("identity", "accounts", "browsers"):
         setattr(app.state, name, getattr(rooms, name))
-    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history"):
+    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))
@@ -175,6 +179,10 @@ def application(rooms: Rooms) -> Application:
     mcp = Layer(rooms.identity, rooms.limits, rooms.clock, arriving, streams, rooms.background)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        held: list[Held] = []
+        scope["onduty.held"] = held
         await (mcp if scope["path"] == "/mcp" else ordinary)(scope, receive, send)
+        for answer in held:
+            await answer.go_on(scope, receive, send)
 
     return app

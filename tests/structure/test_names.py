@@ -50,7 +50,17 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention", "history"},
+    | {
+        "reading_routes",
+        "events_routes",
+        "roster",
+        "retention",
+        "stream_pages",
+        "stream_routes",
+        "stream_wire",
+        "streams",
+        "history",
+    },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
