@@ -99,6 +99,7 @@ class Rooms:
 
 def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
     """The rooms over an open database, not yet loaded."""
+    # why long: each room once, after those that it needs
     registry = Registry()
     identity = Identity(database)
     projects = Projects(database, withdrawn=identity.withdrawn)
