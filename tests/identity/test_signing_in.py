@@ -159,13 +159,13 @@ def test_a_password_that_is_changed_while_it_is_compared_lets_nobody_in(tmp_path
 def test_a_password_that_was_hashed_by_other_parameters_is_hashed_again(tmp_path: Path) -> None:
     async def story(place: Inside, _: Still) -> None:
         await settled(place)
-        old = PasswordHasher(1, 8 * 1024, 1).hash(PASSWORD)
+        old = PasswordHasher(1, 8 * 1024, 1).hash("caf\u00e9 cr\u00e8me")
         accounts = place.rooms.accounts
         before = await accounts.database.read(lambda reader: store.account_by_email(reader, EMAIL))
         assert before is not None
         await accounts.database.write(lambda writer: store.set_account(writer, before, EMAIL, old))
-        for browser in (Browser(place), Browser(place)):
-            assert leads_to(await browser.come(EMAIL, PASSWORD)) == "/"
+        for password in ("cafe\u0301 cre\u0300me", "caf\u00e9 cr\u00e8me"):
+            assert leads_to(await Browser(place).come(EMAIL, password)) == "/"
         after = await accounts.database.read(lambda reader: store.account_by_email(reader, EMAIL))
         assert after is not None
         assert after.password_hash is not None

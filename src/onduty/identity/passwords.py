@@ -64,7 +64,7 @@ class Hashing:
 
     async def hashed(self, password: str) -> str:
         """What is kept of a password, with its parameters and salt."""
-        return await self.threads.run(lambda: _hasher().hash(password))
+        return await self.threads.run(lambda: _hasher().hash(normal(password)))
 
     async def is_of(self, kept: str | None, password: str) -> bool:
         """Whether that is the password; where nothing is kept it is not, which takes as long to find out."""
