@@ -28,6 +28,7 @@ from onduty.identity.pages import SIGN_INS_A_MINUTE
 from onduty.identity.pages import router as sign_in
 from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
+from onduty.identity.profile_pages import router as profile
 from onduty.identity.routes import router as identity
 from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
@@ -78,6 +79,7 @@ _ROUTERS: Final = (
     (health, ""),
     (look, ""),
     (sign_in, ""),
+    (profile, ""),
     (token_pages, ""),
     (project_settings, ""),
     (people_pages, ""),
@@ -130,7 +132,10 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
+    app.state.refused_sign_ins = Limits(1, 1)
+    for name in ("identity", "accounts", "browsers"):
+        setattr(app.state, name, getattr(rooms, name))
+    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))

@@ -32,7 +32,8 @@ _ALLOWED = {
     | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"},
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"accounts", "browsers", "passwords", "profile_pages"},
     "projects": _FURNITURE
     | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
     | {"settings_pages"},
@@ -63,6 +64,7 @@ _ALLOWED = {
         "stream_routes",
         "stream_wire",
         "streams",
+        "history",
     },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
