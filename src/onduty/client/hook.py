@@ -89,7 +89,14 @@ class Hook:
             from onduty.client import folders
 
             about["folder"], about["branch"] = folders.name(self.folder), folders.branch(self.folder)
+        if told["kind"] == "waiting" and self.connection.get("share_questions") and not self.connection.get("private"):
+            about["question"] = self._question()
         return about
+
+    def _question(self) -> str:
+        from onduty.client import folders, masking
+
+        return masking.one_line(folders.relative(self.agent.question(self.event, self.payload), self.folder))
 
     def _send(self, until: float) -> dict[str, Any]:
         assert self.told is not None

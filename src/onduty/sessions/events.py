@@ -36,6 +36,7 @@ class Told:
     tool_id: str = ""
     subagent: str = ""
     reason: str = ""
+    question: str = ""
     words: Mapping[str, str | None] = field(default_factory=dict)
     process: Process | None = None
 
@@ -176,7 +177,7 @@ class _Work:
         """The event on the server's line: its age is the client's own difference, and never below 0."""
         at = max(1, self.writer.now - max(0, self.batch.sent_at - told.at))
         stamp = max(0, told.at) if told.stamp is None else told.stamp
-        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason)
+        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason, told.question)
 
     def _runs(self, session: AgentSession, told: Told) -> None:
         """The client's process runs this session now; the one that it ran before has been left for it."""

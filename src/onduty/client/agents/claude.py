@@ -36,6 +36,7 @@ EVENTS = (
 )
 # Seconds; the hook program itself ends within one.
 _TIMEOUT = 5
+_LONGEST_QUESTION = 10_000
 _KINDS = {
     "SessionStart": "start",
     "UserPromptSubmit": "prompt",
@@ -58,6 +59,8 @@ _NOTICES = {
     "elicitation_complete": "answered",
     "elicitation_response": "answered",
 }
+# Tools that are themselves a question: what they wait for is an answer, not a permission.
+_QUESTIONS = ("AskUserQuestion", "ExitPlanMode")
 _ENDS = {"clear": "clear", "resume": "resume", "logout": "logout", "prompt_input_exit": "exit"}
 
 
@@ -79,10 +82,27 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         found["tool"] = _text(payload, "agent_type")
     elif event in ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest"):
-        found["tool"] = _text(payload, "tool_name")
+        name = _text(payload, "tool_name")
+        found["tool"] = "" if kind == "waiting" and name in _QUESTIONS else name
         found["tool_id"] = _text(payload, "tool_use_id")
         found["call"] = _call(payload)
     return found
+
+
+def question(event: str, payload: Mapping[str, Any]) -> str:
+    """What the person reads who is asked, as it came: it leaves this machine only where that person shares it."""
+    if event == "Notification":
+        return _text(payload, "message", _LONGEST_QUESTION)
+    given = payload.get("tool_input")
+    if not isinstance(given, dict):
+        return ""
+    asked = given.get("questions")
+    if isinstance(asked, list) and asked and isinstance(asked[0], dict):
+        return _text(asked[0], "question", _LONGEST_QUESTION)
+    named = ("command", "file_path", "notebook_path", "url")
+    about = next((text for name in named if (text := _text(given, name, _LONGEST_QUESTION))), "")
+    described = _text(given, "description", _LONGEST_QUESTION)
+    return f"{about} ({described})" if about and described else about
 
 
 def answer(event: str, payload: Mapping[str, Any], reply: Mapping[str, Any]) -> str:
