@@ -77,7 +77,9 @@ class Hook:
                 muted = kept.is_mute(self.heading["origin"])
         except (locked.Busy, OSError):
             stamp, muted = state.now_ms(), False
-        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": delivery.rfc3339(stamp), **self._about(told)}
+        # The clock's own reading: a stamp runs ahead of it once it was put back, and is of no age then.
+        at = delivery.rfc3339(state.now_ms())
+        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": at, **self._about(told)}
         self.told = {key: value for key, value in {**words, **told}.items() if value not in ("", None)}
         return muted
 
