@@ -1,4 +1,4 @@
-"""An agent's machine with the real hook program, and a whole server in this process; a test moves the clocks of both."""
+"""An agent's machine with the real hook program, and a server in this process; a test moves the clocks of both."""
 
 from __future__ import annotations
 

@@ -87,6 +87,9 @@ class Hook:
         about: dict[str, Any] = {}
         if processes.PLATFORM == "linux" or told["kind"] == "start":
             about["process"] = processes.client(self.agent.process())
+        if told["kind"] == "start":
+            # Of `onduty run`, where no process above tells it.
+            about["parent"] = os.environ.get("ONDUTY_SESSION", "")[:200]
         if told["kind"] in _NAMES_FOLDER and not self.connection.get("private"):
             from onduty.client import folders
 

@@ -67,6 +67,9 @@ class EventItem(Body):
     reason: Annotated[str, Words(TOOL)] | None = None
     branch: Annotated[str, Slug(BRANCH)] | None = None
     folder: Annotated[str, Words(FOLDER)] | None = None
+    parent: Annotated[str, Words(REF)] | None = Field(
+        None, description="The session that this one was started from, where the event makes it: our id or the client's"
+    )
     question: Annotated[str, Words(QUESTION)] | None = Field(
         None, description="Of a wait: its own words, where the person who connected the client shares them"
     )
@@ -89,6 +92,7 @@ class EventItem(Body):
             tool_id=self.tool_id or "",
             subagent=self.subagent or "",
             reason=self.reason or "",
+            parent=self.parent or "",
             question=masked(self.question or ""),
             words={name: value for name in ("branch", "folder") if (value := getattr(self, name))},
             process=None if self.process is None else self.process.told(),

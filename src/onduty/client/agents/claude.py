@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from onduty.client import processes
 
 if TYPE_CHECKING:
     from onduty.client.edits import JsonFile
@@ -36,6 +39,7 @@ EVENTS = (
 )
 # Seconds; the hook program itself ends within one.
 _TIMEOUT = 5
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST_QUESTION = 10_000
 _KINDS = {
     "SessionStart": "start",
@@ -74,7 +78,7 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {"kind": kind, "session": session, "subagent": _text(payload, "agent_id")}
     if kind == "start":
-        found["reason"] = _text(payload, "source")
+        found |= _start(session, _text(payload, "source"))
     elif kind == "end":
         found["reason"] = _ENDS.get(_text(payload, "reason"), "other")
     elif kind in ("subagent_started", "subagent_ended"):
@@ -87,6 +91,26 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         found["tool_id"] = _text(payload, "tool_use_id")
         found["call"] = _call(payload)
     return found
+
+
+def _start(session: str, source: str) -> dict[str, str]:
+    """What a start tells: of a `--fork-session` the parent too, which no payload names (on Linux its arguments do)."""
+    running = processes.client(process()) if source in ("fork", "resume") else None
+    arguments = [] if running is None else processes.arguments(running["pid"])
+    if source == "fork":
+        return {"reason": source, **_resumed(arguments)}
+    # 2.1.197 says `resume` and the parent's id; the fork's own stands in the name of a folder.
+    own = os.path.basename(os.path.dirname(os.environ.get("CLAUDE_ENV_FILE", "")))
+    if "--fork-session" in arguments and own != session and _ID.fullmatch(own):
+        return {"session": own, "reason": "fork", "parent": session}
+    return {"reason": source}
+
+
+def _resumed(arguments: Sequence[str]) -> dict[str, str]:
+    for place, name in enumerate(arguments[:-1]):
+        if name in ("--resume", "-r") and _ID.fullmatch(arguments[place + 1]):
+            return {"parent": arguments[place + 1]}
+    return {}
 
 
 def question(event: str, payload: Mapping[str, Any]) -> str:
