@@ -16,8 +16,6 @@ from tests.client.test_replay import CLAUDE, HERE
 from tests.mcp.speaking import Desk, new_token
 from tests.serving import Server
 
-pytestmark = pytest.mark.xdist_group("confidence")
-
 MARK = "s3cret-mark"
 # The version that is told once more while the server is away.
 AWAY = CLAUDE[-1]
