@@ -110,7 +110,7 @@ def test_the_page_and_its_title_show_nothing_raw(server: Server, project: str) -
     cookie = ask(server.port, "POST", "/sign-in", body=form, headers=kind).headers["set-cookie"].partition(";")[0]
     answers: list[Answer] = [
         ask(server.port, "GET", path, headers={"Cookie": cookie})
-        for path in ("/", f"/?project={project}", "/?project=%1b%5b31m")
+        for path in ("/projects", f"/projects/{project}", "/projects/%1b%5b31m")
     ]
     for answer in answers:
         assert _RAW.findall(answer.body.decode()) == []

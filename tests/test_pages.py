@@ -6,10 +6,11 @@ import html
 import re
 import threading
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
+from onduty.web.layout import own_path
 from tests.asking import Answer
 from tests.serving import Server, StartServer
 
@@ -32,8 +33,12 @@ def post(server: Server, path: str, cookie: str = "", **fields: str) -> Answer:
     return server.call("POST", path, token=None, body=urlencode(fields).encode(), headers=headers)
 
 
-def get(server: Server, path: str, cookie: str = "") -> Answer:
-    return server.call("GET", path, token=None, headers={"Cookie": cookie} if cookie else {})
+def get(server: Server, path: str, cookie: str = "", **headers: str) -> Answer:
+    return server.call("GET", path, token=None, headers={**({"Cookie": cookie} if cookie else {}), **headers})
+
+
+def is_sent_to_sign_in(answer: Answer, back: str = "") -> None:
+    assert (answer.status, answer.headers["location"]) == (303, f"/sign-in{back}"), answer.body
 
 
 def new_link(server: Server) -> str:
@@ -45,7 +50,7 @@ def new_link(server: Server) -> str:
 
 
 def signed_in(server: Server) -> str:
-    """The cookie of a browser that just spent a link."""
+    """The cookie of a browser that just spent a link. A test file may do so ten times a minute."""
     answer = post(server, "/sign-in", secret=new_link(server).partition("#")[2])
     assert (answer.status, answer.headers["location"]) == (303, "/"), answer.body
     return str(answer.headers["set-cookie"]).partition(";")[0]
@@ -88,7 +93,7 @@ def test_the_printed_link_signs_in_once(start_server: StartServer) -> None:
     assert {a.lower() for a in attributes} == {"httponly", "path=/", "samesite=lax", "max-age=1209600"}
     is_page(second, 400)
     assert "set-cookie" not in second.headers
-    is_page(get(server, "/", cookie), 200)
+    is_page(get(server, "/projects", cookie), 200)
     log = server.log.read_text()
     assert secret not in log
     assert cookie.partition("=")[2] not in log
@@ -116,10 +121,48 @@ def test_the_whole_link_may_be_pasted(server: Server) -> None:
 def test_nobody_is_told_how_to_sign_in(server: Server) -> None:
     for cookie in ("", "onduty=", "onduty=wrong", "other=1"):
         answer = get(server, "/", cookie)
-        is_page(answer, 200)
-        assert "onduty sign-in" in text(answer)
+        is_sent_to_sign_in(answer)
         assert server.project_id.encode() not in answer.body
-    is_page(get(server, f"/on-duty/{server.project_id}"), 401)
+    answer = get(server, "/sign-in")
+    is_page(answer, 200)
+    assert "onduty sign-in" in text(answer)
+    is_page(get(server, f"/on-duty/{server.project_id}", **{"Sec-Fetch-Mode": "cors"}), 401)
+
+
+def test_who_signs_in_comes_back_to_where_they_were_sent_from(start_server: StartServer) -> None:
+    server = start_server()
+    path = f"/projects/{server.project_id}"
+    sent = get(server, f"{path}?group=role")
+    is_sent_to_sign_in(sent, f"?next={quote(f'{path}?group=role', safe='')}")
+    page = get(server, sent.headers["location"])
+    assert f'name="next" value="{path}?group=role"'.encode() in page.body
+    link = new_link(server).partition("#")[2]
+    assert post(server, "/sign-in", secret=link, next=f"{path}?group=role").headers["location"] == f"{path}?group=role"
+
+
+def test_nobody_is_sent_to_another_server(start_server: StartServer) -> None:
+    server = start_server()
+    for elsewhere in (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "evil",
+        "/\n/x",
+        "/\t/evil.example",
+    ):
+        assert own_path(elsewhere) == "/"
+        assert post(server, "/theme", theme="dark", next=elsewhere).headers["location"] == "/"
+    link = new_link(server).partition("#")[2]
+    assert post(server, "/sign-in", secret=link, next="//evil.example").headers["location"] == "/"
+
+
+def test_a_theme_is_kept_in_the_browser_and_can_be_left_to_the_system(server: Server) -> None:
+    chosen = post(server, "/theme", theme="dark", next="/sign-in")
+    assert (chosen.status, chosen.headers["location"]) == (303, "/sign-in")
+    cookie = chosen.headers["set-cookie"].partition(";")[0]
+    assert b'data-theme="dark"' in get(server, "/sign-in", cookie).body
+    assert b"data-theme" not in get(server, "/sign-in", "onduty-theme=x").body
+    assert "max-age=0" in post(server, "/theme", theme="system").headers["set-cookie"].lower()
 
 
 @pytest.mark.parametrize(
@@ -144,16 +187,16 @@ def test_tries_are_counted_by_address(start_server: StartServer) -> None:
 def test_signing_out_ends_the_session_itself(server: Server) -> None:
     cookie = signed_in(server)
     out = post(server, "/sign-out", cookie)
-    assert (out.status, out.headers["location"]) == (303, "/")
+    is_sent_to_sign_in(out)
     assert "max-age=0" in out.headers["set-cookie"].lower()
-    assert "onduty sign-in" in text(get(server, "/", cookie))
+    is_sent_to_sign_in(get(server, "/", cookie))
 
 
 def test_signing_in_again_ends_the_session_before(server: Server) -> None:
     before = signed_in(server)
     again = post(server, "/sign-in", before, secret=new_link(server))
     assert again.status == 303
-    assert "onduty sign-in" in text(get(server, "/", before))
+    is_sent_to_sign_in(get(server, "/", before))
 
 
 def test_over_https_the_cookie_is_held_to_the_host(start_server: StartServer) -> None:
@@ -182,7 +225,7 @@ def test_a_foreign_page_asks_nothing_with_a_cookie(server: Server) -> None:
         for method, path in (("GET", "/"), ("POST", "/sign-in"), ("POST", "/sign-out")):
             headers = {**FORM, "Cookie": cookie, "Origin": origin}
             assert server.call(method, path, token=None, body=b"", headers=headers).status == 403
-    assert "On since" in text(get(server, "/", cookie)) or "Nobody on duty" in text(get(server, "/", cookie))
+    is_page(get(server, "/projects", cookie), 200)
     assert get(server, "/api/me", cookie).status == 401
 
 
@@ -197,7 +240,7 @@ def test_the_page_says_what_the_api_says(server: Server) -> None:
     )
     ended = register(server, chosen, machine_id="gone")
     server.call("DELETE", f"/api/agent-sessions/{ended['session_id']}", token=server.owner_token)
-    for path in (f"/?project={chosen}", f"/on-duty/{chosen}"):
+    for path in (f"/projects/{chosen}", f"/on-duty/{chosen}"):
         answer = get(server, path, cookie)
         is_page(answer, 200)
         words = text(answer)
@@ -223,10 +266,10 @@ def test_times_of_day_stand_in_the_reader_s_zone(server: Server) -> None:
 
 def test_projects_are_chosen_by_id(server: Server) -> None:
     cookie, other = signed_in(server), project(server, "zz-other")
-    answer = get(server, "/", cookie)
-    assert f'href="/?project={other}"'.encode() in answer.body
-    assert "Nobody on duty" in text(get(server, f"/?project={other}", cookie))
+    assert get(server, "/", cookie).headers["location"] == "/projects"
+    answer = get(server, "/projects", cookie)
+    assert f'href="/projects/{other}"'.encode() in answer.body
+    assert "Nobody on duty" in text(get(server, f"/projects/{other}", cookie))
     for wrong, status in (("018f0000-0000-7000-8000-000000000001", 403), ("x", 400)):
-        is_page(get(server, f"/?project={wrong}", cookie), status)
+        is_page(get(server, f"/projects/{wrong}", cookie), status)
         is_page(get(server, f"/on-duty/{wrong}", cookie), status)
-    is_page(get(server, f"/?project={other}&project={other}", cookie), 400)

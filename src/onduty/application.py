@@ -40,6 +40,7 @@ from onduty.sessions.events_routes import router as events
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
+from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
 _ABOUT: Final = (
@@ -61,6 +62,7 @@ _ROUTERS: Final = (
     (pairings, "/api"),
     (client_program, ""),
     (health, ""),
+    (look, ""),
     (sign_in, ""),
     (join, ""),
     (on_duty, ""),

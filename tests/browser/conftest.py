@@ -51,13 +51,12 @@ class Person:
         assert made.status == 201, made.body
         return str(made.json["url"])
 
-    def sign_in(self, path: str = "/") -> Page:
-        """Come in by a link of one's own, and look at this page."""
+    def sign_in(self, path: str | None = None) -> Page:
+        """Come in by a link of one's own, and look at this page, or at who is on duty in the server's first project."""
         self.page.goto(self.new_link())
         self.page.get_by_role("button", name="Sign in").click()
-        self.page.wait_for_selector("#on-duty, .empty")
-        if path != "/":
-            self.page.goto(self.server.url + path)
+        self.page.wait_for_selector("main.page")
+        self.page.goto(self.server.url + (path or f"/projects/{self.server.project_id}"))
         return self.page
 
     @property

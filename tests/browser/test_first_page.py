@@ -45,11 +45,11 @@ def test_a_link_signs_in_once(person: Person) -> None:
     page.goto(person.server.url)
     expect(page.locator("body")).to_contain_text("onduty sign-in")
     page.goto(link)
-    assert "#" not in page.url
     expect(page.get_by_label("Sign-in link")).to_be_hidden()
+    assert "#" not in page.url
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{person.server.url}/")
-    expect(page.locator("h1")).to_contain_text("on duty")
+    page.wait_for_url(f"{person.server.url}/projects**")
+    assert "#" not in page.url
     [cookie] = [each for each in person.context.cookies() if each["name"] == "onduty"]
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/")
     assert cookie["value"] not in page.content()
@@ -66,7 +66,7 @@ def test_a_link_signs_in_once(person: Person) -> None:
 def test_a_session_comes_waits_and_ends_before_the_viewer_s_eyes(person: Person) -> None:
     server = person.server
     project = new_project(server)
-    page = person.sign_in(f"/?project={project}")
+    page = person.sign_in(f"/projects/{project}")
     expect(page.locator("h1")).to_contain_text("Nobody on duty")
     page.evaluate("window.loadedOnce = true")
     session = register(server, project, caller_role="qa", branch="fix/x")
@@ -100,7 +100,7 @@ def test_a_session_comes_waits_and_ends_before_the_viewer_s_eyes(person: Person)
 def test_what_did_not_change_is_left_alone(person: Person) -> None:
     project = new_project(person.server)
     first = register(person.server, project)
-    page = person.sign_in(f"/?project={project}")
+    page = person.sign_in(f"/projects/{project}")
     page.evaluate("id => { window.kept = document.getElementById(id) }", f"session-{first}")
     second = register(person.server, project, machine_id="another")
     expect(page.locator(f"#session-{second}")).to_be_visible(timeout=WITHIN_MS)
@@ -113,7 +113,7 @@ def test_what_looks_like_markup_stays_text(person: Person) -> None:
     session = register(person.server, project, caller_role=words, caller_origin=words, folder=words)
     path = f"/api/agent-sessions/{session}"
     person.server.call("PATCH", path, token=person.server.owner_token, json={"said": words, "ticket": words})
-    page = person.sign_in(f"/?project={project}")
+    page = person.sign_in(f"/projects/{project}")
     row = page.locator(f"#session-{session}")
     expect(row.locator(".row-doing")).to_contain_text(words)
     expect(row.locator(".row-agent")).to_contain_text(words)
@@ -143,11 +143,11 @@ def test_nothing_scrolls_sideways(person: Person, width: int) -> None:
         )
         if number:
             tell(person.server, project, session, "waiting", tool=long, tool_id="t")
-    page = person.sign_in(f"/?project={project}")
+    page = person.sign_in(f"/projects/{project}")
     page.set_viewport_size({"width": width, "height": 844})
     expect(page.locator(".ask-row")).to_have_count(5)
     assert not person.sticks_out
-    page.click(".project-name summary")
+    page.click(".bar-end summary")
     assert not person.sticks_out
 
 
@@ -157,8 +157,8 @@ def test_it_works_without_script(people: People) -> None:
     page.goto(f"{person.server.url}/sign-in")
     page.get_by_label("Sign-in link").fill(person.new_link())
     page.get_by_role("button", name="Sign in").click()
-    expect(page.locator("h1")).to_contain_text("on duty")
-    page.goto(f"{person.server.url}/?project={project}")
+    page.wait_for_url(f"{person.server.url}/projects**")
+    page.goto(f"{person.server.url}/projects/{project}")
     expect(page.locator("h1")).to_contain_text("Nobody on duty")
     session = register(person.server, project)
     expect(page.locator(f"#session-{session}")).to_be_visible(timeout=2 * WITHIN_MS)

@@ -33,7 +33,7 @@ def test_somebody_new_joins_and_is_signed_in(server: Server) -> None:
     assert joined.status == 200
     [token] = re.findall(r"ody_[0-9A-Za-z]{36}", joined.body.decode())
     assert server.call("GET", "/api/me", token=token).json["name"] == "<b>Bob</b>"
-    page = server.call("GET", "/", token=None, headers=_cookie(joined)).body.decode()
+    page = server.call("GET", "/projects", token=None, headers=_cookie(joined)).body.decode()
     assert "joined" in page
     assert "<b>Bob" not in page
     again = _post(server, secret=link, name="Eve")

@@ -48,7 +48,7 @@ _ALLOWED = {
     }
     | {"reading_routes", "events_routes", "roster", "retention"},
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
-    "web": {"__init__", "layout", "templates", "static"},
+    "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.
 _OPEN = {"cli", "client"}

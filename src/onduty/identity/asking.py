@@ -92,6 +92,15 @@ async def _visitor(request: Request) -> Principal | None:
     return await identity.browser(cookie, _now(request))
 
 
+async def _signed_in(request: Request) -> Principal:
+    visitor = await _visitor(request)
+    if visitor is None:
+        raise Unauthenticated("You are signed out")
+    cookie = request.cookies[cookie_name(request)]
+    request.scope["onduty.keep"] = lambda answer: keep_cookie(request, answer, cookie)
+    return visitor
+
+
 def project_words(request: Request) -> tuple[str | None, str | None]:
     """What a request names as its project, by header and by query; each an id or a name."""
     return request.headers.get("onduty-project"), request.query_params.get("project")
@@ -100,4 +109,6 @@ def project_words(request: Request) -> tuple[str | None, str | None]:
 Caller = Annotated[Principal, Depends(_caller)]
 Visitor = Annotated[Principal | None, Depends(_visitor)]
 """Who a browser is signed in as, None for nobody: for pages only, REST takes no cookie."""
+SignedIn = Annotated[Principal, Depends(_signed_in)]
+"""The same where nobody is not enough: they are sent to sign in, and whoever looks keeps their browser's session."""
 Now = Annotated[Instant, Depends(_now)]

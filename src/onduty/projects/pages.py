@@ -1,22 +1,20 @@
-"""The page behind an invitation's link: whoever opened it gives a name and is in."""
+"""The list of projects, and the page behind an invitation's link: whoever opened it gives a name and is in."""
 
 from typing import Annotated
-from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from onduty.cleaning import NAME, clean, text
-from onduty.errors import Invalid, Problem, RateLimited, TooLarge, Unsupported
-from onduty.identity.asking import Now, Visitor, address_of, keep_cookie, own_origin
+from onduty.errors import Invalid, Problem, RateLimited
+from onduty.identity.asking import Now, SignedIn, Visitor, address_of, keep_cookie, own_origin
 from onduty.identity.service import Identity, sign_in_link
 from onduty.limits import Limits
 from onduty.projects.invitations import Invitations, Joined
-from onduty.web.layout import PageRoute, page
+from onduty.projects.service import Projects
+from onduty.web.forms import form
+from onduty.web.layout import PageRoute, go_to, page
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-
-_FORM_BYTES = 10_000
-_FORM = "application/x-www-form-urlencoded"
 
 
 def _invitations(request: Request) -> Invitations:
@@ -27,9 +25,23 @@ def _invitations(request: Request) -> Invitations:
 Room = Annotated[Invitations, Depends(_invitations)]
 
 
-def _page(name: str | None, problem: Problem | None = None) -> Response:
+@router.get("/")
+async def start(request: Request, visitor: SignedIn) -> Response:
+    """On to the only project, or to all of them."""
+    projects: Projects = request.app.state.projects
+    seen = projects.visible(visitor)
+    return go_to(f"/projects/{seen[0].id}" if len(seen) == 1 else "/projects")
+
+
+@router.get("/projects")
+async def show_projects(request: Request, visitor: SignedIn) -> Response:
+    projects: Projects = request.app.state.projects
+    return page(request, "projects.html", me=visitor.name, projects=projects.visible(visitor))
+
+
+def _page(request: Request, name: str | None, problem: Problem | None = None) -> Response:
     """Who joins, with what was wrong with the last try."""
-    answer = page("join.html", status=problem.status if problem else 200, me=name, problem=_words(problem))
+    answer = page(request, "join.html", status=problem.status if problem else 200, me=name, problem=_words(problem))
     answer.headers.update(problem.headers if problem else {})
     return answer
 
@@ -45,8 +57,8 @@ def _words(problem: Problem | None) -> str | None:
 
 
 @router.get("/join")
-async def show_join(visitor: Visitor) -> Response:
-    return _page(visitor.name if visitor else None)
+async def show_join(request: Request, visitor: Visitor) -> Response:
+    return _page(request, visitor.name if visitor else None)
 
 
 @router.post("/join")
@@ -59,8 +71,9 @@ async def join(request: Request, now: Now, visitor: Visitor, room: Room) -> Resp
         secret, name = await _form(request)
         joined = await room.accept(secret, name, address_of(request), visitor)
     except Problem as problem:
-        return _page(visitor.name if visitor else None, problem)
+        return _page(request, visitor.name if visitor else None, problem)
     answer = page(
+        request,
         "joined.html",
         project=request.app.state.projects.known[joined.project_id].name,
         project_id=joined.project_id,
@@ -79,11 +92,5 @@ async def _sign_in(request: Request, answer: Response, joined: Joined) -> None:
 
 async def _form(request: Request) -> tuple[str, str]:
     """The form's secret, out of the whole link where somebody pasted that, and its name."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise Unsupported("This must be a form")
-    body = await request.body()
-    if len(body) > _FORM_BYTES:
-        raise TooLarge(_FORM_BYTES)
-    fields = parse_qs(body.decode("utf-8", "replace"))
-    secret = clean(fields.get("secret", [""])[0]).rpartition("#")[2]
-    return secret, text(fields.get("name", [""])[0], "name", NAME)
+    fields = await form(request)
+    return clean(fields.get("secret", "")).rpartition("#")[2], text(fields.get("name", ""), "name", NAME)

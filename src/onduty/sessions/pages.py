@@ -7,8 +7,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from onduty.clock import Instant, parse_rfc3339
-from onduty.errors import Unauthenticated
-from onduty.identity.asking import Now, Visitor, cookie_name, keep_cookie, own_origin
+from onduty.identity.asking import Now, SignedIn, own_origin
 from onduty.identity.service import Identity, Principal
 from onduty.projects.service import Project, Projects
 from onduty.sessions.listing import query_of
@@ -26,34 +25,18 @@ _LOST_SHOWN: Final = 200
 _ZONE_COOKIE: Final = "onduty-zone"
 
 
-@router.get("/")
-async def show(request: Request, now: Now, visitor: Visitor, project: Uuid | None = None) -> Response:
-    if visitor is None:
-        return page("sign_in.html", problem=None)
+@router.get("/projects/{project}")
+async def show(request: Request, now: Now, visitor: SignedIn, project: Uuid) -> Response:
     projects: Projects = request.app.state.projects
-    seen = projects.visible(visitor)
-    if project is None and not seen:
-        answer: Response = page("no_project.html", me=visitor.name)
-    else:
-        chosen = seen[0] if project is None else projects.project(visitor, project)
-        words = await _words(request, visitor, chosen, now)
-        answer = page("on_duty.html", me=visitor.name, projects=seen, **words)
-    return _kept(request, answer)
+    words = await _words(request, visitor, projects.project(visitor, project), now)
+    return page(request, "on_duty.html", me=visitor.name, tab="on-duty", **words)
 
 
 @router.get("/on-duty/{project}")
-async def show_part(request: Request, now: Now, visitor: Visitor, project: Uuid) -> Response:
-    if visitor is None:
-        raise Unauthenticated("You are signed out")
+async def show_part(request: Request, now: Now, visitor: SignedIn, project: Uuid) -> Response:
     projects: Projects = request.app.state.projects
     words = await _words(request, visitor, projects.project(visitor, project), now)
-    return _kept(request, page("roster.html", **words))
-
-
-def _kept(request: Request, answer: Response) -> Response:
-    """The answer, which has the browser keep its session for as long as somebody looks."""
-    keep_cookie(request, answer, request.cookies[cookie_name(request)])
-    return answer
+    return page(request, "roster.html", **words)
 
 
 async def _words(request: Request, visitor: Principal, project: Project, now: Instant) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
 from onduty.api import refuse_repeated, take_body
-from onduty.errors import Problem, from_validation
+from onduty.errors import Problem, Unauthenticated, from_validation
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -32,6 +33,8 @@ HEADERS: Final = {
     "Cache-Control": "private, no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+THEME_COOKIE: Final = "onduty-theme"
+THEMES: Final = ("light", "dark")
 _TITLES: Final = {
     400: "This cannot be read",
     401: "Sign in first",
@@ -57,21 +60,47 @@ def _environment() -> "Environment":
     )
 
 
-def page(template: str, *, status: int = 200, **words: object) -> HTMLResponse:
-    """A page, or a part of one, made of a template of `web/templates`; every word is escaped."""
-    return HTMLResponse(_environment().get_template(template).render(words), status, HEADERS)
+def page(request: Request, template: str, *, status: int = 200, **words: object) -> HTMLResponse:
+    """A page, or a part of one, made of a template of `web/templates`; every word is escaped.
+
+    A page in the frame (`frame.html`) names `me`, and may name its `project` and its `tab`.
+    """
+    query = f"?{request.url.query}" if request.url.query else ""
+    common = {"theme": theme_of(request), "here": request.url.path + query, "project": None, "tab": None}
+    return HTMLResponse(_environment().get_template(template).render({**common, **words}), status, HEADERS)
 
 
-def refusal(problem: Problem) -> HTMLResponse:
+def go_to(path: str) -> RedirectResponse:
+    """Send the browser on, with a GET."""
+    return RedirectResponse(path, 303, HEADERS)
+
+
+def own_path(path: str) -> str:
+    """The path where it is one of this server's, else `/`: what a link or form names must lead nowhere else."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_own else "/"
+
+
+def theme_of(request: Request) -> str:
+    """`light` or `dark` as the reader chose, `system` otherwise."""
+    chosen = request.cookies.get(THEME_COOKIE)
+    return chosen if chosen in THEMES else "system"
+
+
+def refusal(request: Request, problem: Problem) -> HTMLResponse:
     """A refusal as a person reads it: what is so, and where to go on."""
     title = _TITLES.get(problem.status, "This did not work")
-    answer = page("refused.html", status=problem.status, title=title, message=problem.message)
+    answer = page(request, "refused.html", status=problem.status, title=title, message=problem.message)
     answer.headers.update(problem.headers)
     return answer
 
 
 class PageRoute(APIRoute):
-    """A route that answers a browser: one `now` for all of a request, and refusals are pages."""
+    """A route that answers a browser: one `now` for all of a request, and refusals are pages.
+
+    Who must be signed in and is not is sent to sign in, and from there back. `onduty.keep`, where a dependency set it,
+    is given the answer last.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
@@ -82,10 +111,24 @@ class PageRoute(APIRoute):
             try:
                 await take_body(request, takes_body=False)
                 refuse_repeated(request, single)
-                return await handler(request)
+                answer = await handler(request)
             except RequestValidationError as error:
-                return refusal(from_validation(error.errors()))
+                return refusal(request, from_validation(error.errors()))
+            except Unauthenticated as problem:
+                return _to_sign_in(request, problem)
             except Problem as problem:
-                return refusal(problem)
+                return refusal(request, problem)
+            if keep := request.scope.get("onduty.keep"):
+                keep(answer)
+            return answer
 
         return handle
+
+
+def _to_sign_in(request: Request, problem: Problem) -> Response:
+    if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+        # A script asked, and would take the page it is led to for an answer.
+        return refusal(request, problem)
+    query = f"?{request.url.query}" if request.url.query else ""
+    back = request.url.path + query if request.method in ("GET", "HEAD") else "/"
+    return go_to("/sign-in" if back == "/" else f"/sign-in?next={quote(back, safe='')}")

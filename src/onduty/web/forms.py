@@ -1,0 +1,21 @@
+"""What a page's form sent."""
+
+from typing import Final
+from urllib.parse import parse_qs
+
+from fastapi import Request
+
+from onduty.errors import TooLarge, Unsupported
+
+_BYTES: Final = 10_000
+_TYPE: Final = "application/x-www-form-urlencoded"
+
+
+async def form(request: Request) -> dict[str, str]:
+    """The form's fields, the first of each name; empty ones left out. Unsupported, or TooLarge over 10 000 bytes."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _TYPE:
+        raise Unsupported("This must be a form")
+    body = await request.body()
+    if len(body) > _BYTES:
+        raise TooLarge(_BYTES)
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
