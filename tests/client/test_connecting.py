@@ -25,6 +25,7 @@ from onduty.client.api import Answer
 from onduty.client.checks import clock
 from onduty.client.credentials import Credential
 from onduty.client.state import now_ms
+from tests.agents.terminal import Terminal
 from tests.mcp.speaking import new_project, new_token
 from tests.serving import Server, StartServer
 
@@ -164,6 +165,31 @@ def test_without_a_terminal_nothing_is_asked(second: Second) -> None:
     assert "name the project with --project" in done.stderr
     assert not (second.home / ".claude").exists()
     assert "there is no client" in second.run("connect", "emacs", code=2).stderr
+
+
+def test_at_a_terminal_project_role_and_questions_are_asked_once(second: Second) -> None:
+    """What was answered is kept, and a second time nothing is asked."""
+    project = new_project(second.server, "asked for")
+    second.sign_in()
+    command = [*second.command, "connect", "claude", "--machine", "box"]
+    with Terminal(command, second.environment, second.folder) as terminal:
+        terminal.wait_for("In which role")
+        terminal.enter("qa")
+        terminal.wait_for("secrets masked? yes or no")
+        terminal.enter("yes")
+        terminal.wait_for("On which project")
+        terminal.enter("asked for")
+        terminal.wait_for("role qa")
+        assert terminal.wait() == 0
+    assert "nothing to change" in second.run("connect", "claude").stderr
+    with Terminal(command, second.environment, second.folder) as terminal:
+        assert terminal.wait(20) == 0
+        assert "?" not in terminal.text()
+    kept = json.loads((second.home / ".local" / "share" / "onduty-client" / "agents.json").read_text())["claude"]
+    asked = {"role": "qa", "share_questions": True, "project": project, "machine": "box"}
+    assert {name: kept[name] for name in asked} == asked
+    second.run("connect", "claude", "--no-share-questions")
+    assert '"share_questions": false' in (second.home / ".local/share/onduty-client/agents.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,13 @@ class Hook:
     def _question(self) -> str:
         from onduty.client import folders, masking
 
-        return masking.one_line(folders.relative(self.agent.question(self.event, self.payload), self.folder))
+        # Not every client's questions have words of their own.
+        question = getattr(self.agent, "question", None)
+        return (
+            ""
+            if question is None
+            else masking.one_line(folders.relative(question(self.event, self.payload), self.folder))
+        )
 
     def _send(self, until: float) -> dict[str, Any]:
         assert self.told is not None
