@@ -65,6 +65,20 @@ def test_our_tool_gets_its_session(tmp_path: Path) -> None:
         assert machine.hook("PreToolUse", tool_name="Bash", tool_input={}, tool_use_id="t2")[0] == ""
 
 
+def test_our_tool_gets_its_session_though_the_server_lets_the_hook_wait(tmp_path: Path) -> None:
+    """By what the server said of it before: else the call would be of nobody, and a row more."""
+    status = 200
+    with Receiver(lambda batch: (status, accepted(batch)[1])) as receiver:
+        machine = Machine(tmp_path, receiver.origin)
+        ours = {"tool_name": "mcp__onduty__whoami", "tool_input": {}, "tool_use_id": "t1"}
+        machine.hook("SessionStart", source="startup")
+        status = 503
+        said, _ = machine.hook("PreToolUse", **ours)
+        assert json.loads(said)["hookSpecificOutput"]["updatedInput"] == {"session": SESSION}
+        assert machine.hook("PreToolUse", **ours, session_id="another")[0] == ""
+    assert len(machine.waiting()) == 2
+
+
 def test_a_question_names_the_tool_use_it_asks_about(tmp_path: Path) -> None:
     with Receiver() as receiver:
         machine = Machine(tmp_path, receiver.origin)
