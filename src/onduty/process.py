@@ -4,10 +4,11 @@ import contextlib
 import errno
 import logging
 import socket
+import struct
 import typing
 from collections.abc import Callable, Generator
 from types import FrameType
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -20,6 +21,7 @@ HEADER_BYTES: Final = 32 * 1024
 GRACE_SECONDS: Final = 3
 _BACKLOG: Final = 2048
 _LINGER_SECONDS: Final = 2
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 _log = logging.getLogger(__name__)
 
@@ -116,6 +118,7 @@ class Protocol(HttpToolsProtocol):
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self._has_cycle = True
+        cast("Scope", self.scope)["onduty.cut"] = self._cut
         self.headers.extend(headers)
         self.url, self.expect_100_continue = url, expects
 
@@ -170,6 +173,11 @@ class Protocol(HttpToolsProtocol):
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _cut(self) -> None:
+        """End the connection, and with it what the system still holds for somebody who does not read."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
         status, headers, body = problem_answer(problem)
