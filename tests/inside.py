@@ -5,12 +5,14 @@ No loop of the server runs: what time does is what the test lets it do.
 
 from __future__ import annotations
 
+import asyncio
 import json as json_text
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from onduty.answers import Message, Whole
 from onduty.background import Background
@@ -52,6 +54,7 @@ class Request:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Told:
 
     @property
     def json(self) -> Any:
-        return json_text.loads(self.body)
+        return json_text.loads(self.body) if self.body else None
 
 
 @dataclass
@@ -84,7 +87,8 @@ class Inside:
         async def receive() -> Message:
             nonlocal sent
             if sent:
-                return {"type": "http.disconnect"}
+                # Who waits for the answer says nothing more.
+                await asyncio.Future()
             sent = True
             return {"type": "http.request", "body": request.body, "more_body": False}
 
@@ -92,20 +96,28 @@ class Inside:
             got.append(message)
 
         scope = _scope(request)
-        if (whole := self.front.at_once(scope)) is not None:
-            return _told(whole)
+        target = quote(request.path).encode() + (b"?" + request.query if request.query else b"")
+        if not request.body:
+            whole = self.front.at_once(request.method.encode(), target, scope["headers"], scope["client"])
+            if whole is not None:
+                return _told(whole)
         await self.front(scope, receive, send)
         body = b"".join(message.get("body", b"") for message in got[1:])
         return Told(got[0]["status"], tuple(got[0]["headers"]), body)
 
     async def call(self, who: str, method: str, path: str, json: Any = None) -> Told:
         """A plain request of one of the people."""
-        headers = [(b"authorization", f"Bearer {self.tokens[who]}".encode())]
-        body = b"" if json is None else json_text.dumps(json).encode()
-        if json is not None:
-            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        path, _, query = path.partition("?")
-        return await self.ask(Request(method, path, query.encode(), tuple(headers), body))
+        return await self.ask(said(method, path, self.tokens[who], json))
+
+
+def said(method: str, path: str, token: str | None, json: Any = None, address: str = "127.0.0.1") -> Request:
+    """A plain request, with a query or without."""
+    headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
+    body = b"" if json is None else json_text.dumps(json).encode()
+    if json is not None:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    path, _, query = path.partition("?")
+    return Request(method, path, query.encode(), tuple(headers), body, address)
 
 
 def _told(whole: Whole) -> Told:
@@ -129,7 +141,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "query_string": request.query,
         "root_path": "",
         "headers": [*host, *request.headers],
-        "client": ("127.0.0.1", 50_000),
+        "client": (request.address, 50_000),
         "server": ("127.0.0.1", 4646),
     }
 

@@ -8,6 +8,8 @@ from onduty.audit.reading import Audit
 from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
+from onduty.identity.accounts import Accounts
+from onduty.identity.browsers import Browsers
 from onduty.identity.issuing import Issuing
 from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
@@ -20,6 +22,7 @@ from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
 from onduty.sessions.events import Events
+from onduty.sessions.history.service import History
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
 from onduty.sessions.reading import Reading
@@ -27,6 +30,7 @@ from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
 from onduty.sessions.retention import Retention
 from onduty.sessions.service import Sessions
+from onduty.sessions.streams import Streams
 from onduty.settings import Settings
 
 
@@ -40,16 +44,20 @@ class Rooms:
     limits: Limits
     identity: Identity
     projects: Projects
+    accounts: Accounts
+    browsers: Browsers
     issuing: Issuing
     pairing: Pairing
     registry: Registry
     sessions: Sessions
     reading: Reading
     events: Events
+    history: History
     keeping: Keeping
     retention: Retention
     resolution: Resolution
     presence: Presence
+    streams: Streams
     wires: Wires
     tokens: Tokens
     members: Members
@@ -69,6 +77,7 @@ class Rooms:
         for name, loop in (
             ("keeping", self.keeping.run),
             ("settling", self.keeping.run_settling),
+            ("streams", self.streams.run),
             ("wires", self.wires.run),
             ("tokens", self.identity.run),
             ("deleting", self.owning.run),
@@ -76,15 +85,21 @@ class Rooms:
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 
+    def leave(self) -> None:
+        """End what stays open as long as its client does."""
+        self.presence.close()
+        self.streams.close()
+
     async def close(self) -> None:
         """End the loops, which write what is unwritten, and close the database."""
-        self.presence.close()
+        self.leave()
         await self.background.stop()
         await self.database.close()
 
 
 def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
     """The rooms over an open database, not yet loaded."""
+    # why long: each room once, after those that it needs
     registry = Registry()
     identity = Identity(database)
     projects = Projects(database, withdrawn=identity.withdrawn)
@@ -94,12 +109,15 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
     resolution = Resolution(database, registry, projects, sessions)
     reading = Reading(database, registry, projects, sessions)
     presence = Presence(registry, resolution, clock, background)
-    projects.on_withdrawal.append(presence.look_again)
+    streams = Streams(registry, clock)
+    identity.on_sign_out.append(streams.signed_out)
+    projects.on_withdrawal += [presence.look_again, streams.look_again]
     projects.on_deletion += [
         identity.forget_project,
         sessions.forget_project,
         wires.forget_project,
         reading.forget_project,
+        streams.forget_project,
     ]
     return Rooms(
         settings=settings,
@@ -110,16 +128,20 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         limits=Limits(settings.rate_limit, settings.rate_limit / 2),
         identity=identity,
         projects=projects,
+        accounts=Accounts(database, identity),
+        browsers=Browsers(database, identity),
         issuing=Issuing(identity, projects),
         pairing=Pairing(identity, projects),
         registry=registry,
         sessions=sessions,
         reading=reading,
         events=Events(database, registry, projects),
+        history=History(database, sessions),
         keeping=Keeping(database, registry, clock),
-        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
+        retention=Retention(database, registry, projects, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
+        streams=streams,
         wires=wires,
         tokens=Tokens(database, identity, projects, sessions),
         members=Members(database, projects, identity, sessions),

@@ -66,7 +66,9 @@ class Receiver:
 
 
 class Machine:
-    """Below `root` a home with the program installed and Claude Code connected to `origin`."""
+    """Below `root` a home with the program installed and Claude Code, or another `client`, connected to `origin`."""
+
+    client = "claude"
 
     def __init__(self, root: Path, origin: str, **words: Any) -> None:
         self.environment = {"HOME": str(root), "PATH": "/usr/bin:/bin"}
@@ -75,10 +77,10 @@ class Machine:
         self.folder.mkdir(parents=True)
         installing.install(self.root)
         connection = {"origin": origin, "token": "ody_x", "project": "p", "role": "qa", "machine": "box", **words}
-        connections.write(self.root, {"claude": connection})
+        connections.write(self.root, {self.client: connection})
 
     def command(self, event: str) -> list[str]:
-        return installing.command(self.root, "hook", "claude", event)
+        return installing.command(self.root, "hook", self.client, event)
 
     def hook(self, event: str, **payload: Any) -> tuple[str, float]:
         """Run the hook; what it says on stdout, and how many seconds it took. Its exit code is always 0."""

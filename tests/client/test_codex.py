@@ -21,12 +21,12 @@ MEANS: dict[str, dict[str, str]] = {
     "SessionStart-resume": {"kind": "start", "reason": "resume"},
     "SessionStart-clear": {"kind": "start", "reason": "clear"},
     "SessionStart-compact": {"kind": "start", "reason": "compact"},
-    "SessionStart-fork": {"kind": "start", "reason": "fork"},
+    "SessionStart-fork": {"kind": "start", "reason": "fork", "parent": ""},
     "UserPromptSubmit": {"kind": "prompt"},
     "UserPromptSubmit-subagent": {"kind": "prompt"},
     "PreToolUse": {"kind": "tool_started", "tool": "Bash"},
     "PreToolUse-subagent": {"kind": "tool_started", "tool": "Bash"},
-    "PreToolUse-question": {"kind": "waiting", "tool": "request_user_input"},
+    "PreToolUse-question": {"kind": "waiting", "tool": ""},
     "PostToolUse": {"kind": "tool_ended", "tool": "Bash"},
     "PostToolUse-subagent": {"kind": "tool_ended", "tool": "Bash"},
     "PostToolUse-question": {"kind": "tool_ended", "tool": "request_user_input"},
@@ -40,6 +40,10 @@ MEANS: dict[str, dict[str, str]] = {
     "SessionEnd-other": {"kind": "end", "reason": "other"},
 }
 VERSIONS = [folder.name for folder in sorted(RECORDED.iterdir())]
+
+
+class CodexMachine(Machine):
+    client = "codex"
 
 
 def recorded() -> list[Any]:
@@ -90,6 +94,24 @@ def test_a_question_is_that_of_the_tool_use_with_the_same_input(version: str) ->
     assert use is not None
     assert other is not None
     assert question["call"] == use["call"] != other["call"]
+
+
+def test_a_fork_tells_its_parent(tmp_path: Path) -> None:
+    """No payload of Codex names it; the first line of the transcript does."""
+    sent = payload(RECORDED / VERSIONS[-1] / "SessionStart-fork.json")
+    transcript = tmp_path / "rollout.jsonl"
+    transcript.write_text(json.dumps({"type": "session_meta", "payload": {"forked_from_id": SESSION}}) + "\n{}\n")
+    told = codex.told("SessionStart", {**sent, "transcript_path": str(transcript)})
+    assert told is not None
+    assert (told["reason"], told["parent"]) == ("fork", SESSION)
+
+
+def test_a_question_has_the_words_that_the_person_reads() -> None:
+    asked, chosen = (
+        payload(RECORDED / VERSIONS[-1] / f"{n}.json") for n in ("PermissionRequest", "PreToolUse-question")
+    )
+    assert codex.question("PermissionRequest", asked) == "touch made.txt (May I?)"
+    assert codex.question("PreToolUse", chosen) == "Which one?"
 
 
 @pytest.mark.parametrize("sent", [{}, {"session_id": 1}, {"session_id": ""}, {"session_id": "s", "agent_id": 3}])
@@ -146,7 +168,7 @@ def test_a_broken_file_is_named_by_its_line(tmp_path: Path) -> None:
 def test_the_end_of_a_conversation_that_its_process_has_left_ends_nothing(tmp_path: Path) -> None:
     """Codex ends a conversation a minute after `/clear`, as if the agent had gone: the process runs another by then."""
     with Receiver() as receiver:
-        machine = Machine(tmp_path, receiver.origin)
+        machine = CodexMachine(tmp_path, receiver.origin)
         for event, session in (("SessionStart", "a"), ("SessionStart", "b"), ("SessionEnd", "a"), ("SessionEnd", "b")):
             machine.hook(event, session_id=session, source="clear", reason="other")
         assert [(event["kind"], event["session"]) for event in receiver.events] == [

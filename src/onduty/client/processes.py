@@ -34,11 +34,11 @@ def nearest() -> int | None:
 
 
 def arguments(pid: int) -> list[str]:
-    """The words that a process was started with, [] where they cannot be known."""
+    """What the process was started with, its name included. [] where that cannot be told (proc_pid_cmdline(5))."""
     try:
         if PLATFORM == "linux":
             with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-                return file.read().split("\0")
+                return file.read().split("\0")[:-1]
         if PLATFORM == "darwin":
             return _said(["ps", "-o", "args=", "-p", str(pid)]).split()
     except OSError:

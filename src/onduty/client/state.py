@@ -11,6 +11,7 @@ from onduty.client import locked, place
 
 _CALLS_KEPT = 64
 _RUNS_KEPT = 64
+_SESSIONS_KEPT = 64
 _FIRST_PAUSE_MS = 10_000
 _LONGEST_PAUSE_MS = 60_000
 
@@ -63,6 +64,15 @@ class State:
         """Whether the process runs another session now: then what ends is a conversation, and the agent goes on."""
         return any(run[0] == process and run[1] != session for run in self._runs())
 
+    def shown_as(self, origin: str, session: str) -> str:
+        """Our id of a client's session, as the server there told it last, '' where it did not."""
+        return next((known[2] for known in self._shown() if known[:2] == [origin, session]), "")
+
+    def show_as(self, origin: str, session: str, ours: str) -> None:
+        """Remember our id of a client's session."""
+        others = [known for known in self._shown() if known[:2] != [origin, session]]
+        self._kept["shown"] = [*others, [origin, session, ours]][-_SESSIONS_KEPT:]
+
     def is_mute(self, origin: str) -> bool:
         """Whether the server there let us wait in vain a moment ago: then nothing is sent, and the spool takes all."""
         until = self._mute().get(origin, [0, 0])[0]
@@ -85,6 +95,10 @@ class State:
     def _runs(self) -> list[list[str]]:
         runs = self._kept.get("runs")
         return runs if isinstance(runs, list) else []
+
+    def _shown(self) -> list[list[str]]:
+        shown = self._kept.get("shown")
+        return shown if isinstance(shown, list) else []
 
     def _mute(self) -> dict[str, list[int]]:
         mute = self._kept.get("mute")

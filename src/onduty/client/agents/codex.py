@@ -5,6 +5,7 @@ Hooks: https://developers.openai.com/codex/hooks. Proven with 0.169.0.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,9 @@ _KINDS = {
     "SessionEnd": "end",
 }
 EVENTS = tuple(_KINDS)
+# After `/clear` it ends the conversation that was left a minute later, from the same process.
+ENDS_LATE = True
+_LONGEST_LINE = 1024 * 1024
 _OF_TOOLS = ("PreToolUse", "PostToolUse", "PermissionRequest")
 # The tool by which it asks its person something; it ends with the answer.
 _ASKS = "request_user_input"
@@ -52,7 +56,7 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {"kind": kind, "session": session, "subagent": _text(payload, "agent_id")}
     if kind == "start":
-        found["reason"] = _text(payload, "source")
+        found |= _start(payload)
     elif kind == "end":
         # Whatever ended it, the reason is `other`.
         found["reason"] = "other"
@@ -64,10 +68,29 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         found["tool"] = _text(payload, "tool_name")
         found["tool_id"] = _text(payload, "tool_use_id")
         if event == "PreToolUse" and found["tool"] == _ASKS:
-            found["kind"] = "waiting"
+            # What it waits for is an answer, not a permission.
+            found["kind"], found["tool"] = "waiting", ""
         else:
             found["call"] = dialect.call(payload, _input(payload))
     return found
+
+
+def _start(payload: Mapping[str, Any]) -> dict[str, str]:
+    """What a start tells: of a fork the parent too, which its transcript names in the first line."""
+    source = _text(payload, "source")
+    if source != "fork":
+        return {"reason": source}
+    try:
+        with open(_text(payload, "transcript_path", 4096), encoding="utf-8") as file:
+            parent = _text(json.loads(file.readline(_LONGEST_LINE))["payload"], "forked_from_id")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        parent = ""
+    return {"reason": source, "parent": parent}
+
+
+def question(event: str, payload: Mapping[str, Any]) -> str:
+    """What the person reads who is asked, as it came: it leaves this machine only where that person shares it."""
+    return dialect.question(payload)
 
 
 def answer(event: str, payload: Mapping[str, Any], reply: Mapping[str, Any]) -> str:

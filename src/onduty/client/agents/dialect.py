@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+LONGEST_QUESTION = 10_000
+
 
 def text(payload: Mapping[str, Any], name: str, limit: int = 120) -> str:
     """A text of the payload, '' where it is none."""
@@ -18,6 +20,20 @@ def call(payload: Mapping[str, Any], given: object) -> str:
     """By which a tool use and the question whether it may run are known as the same; it stays on this machine."""
     words = json.dumps(given, sort_keys=True).encode()
     return f"{text(payload, 'tool_name')}:{text(payload, 'agent_id')}:{zlib.crc32(words):x}"
+
+
+def question(payload: Mapping[str, Any]) -> str:
+    """What the person reads who is asked about a tool or by it, as it came."""
+    given = payload.get("tool_input")
+    if not isinstance(given, dict):
+        return ""
+    asked = given.get("questions")
+    if isinstance(asked, list) and asked and isinstance(asked[0], dict):
+        return text(asked[0], "question", LONGEST_QUESTION)
+    named = ("command", "file_path", "notebook_path", "url")
+    about = next((said for name in named if (said := text(given, name, LONGEST_QUESTION))), "")
+    described = text(given, "description", LONGEST_QUESTION)
+    return f"{about} ({described})" if about and described else about
 
 
 def output(event: str, words: dict[str, Any]) -> str:
