@@ -13,10 +13,10 @@ from onduty.clock import rfc3339
 from onduty.errors import Forbidden
 from onduty.export import Export
 from onduty.identity.service import Principal
-from tests.access.inside import Inside, inside
+from tests.access.house import House, inside
 
 
-async def _registered(place: Inside, project: str, token: str, ref: str, events: int) -> str:
+async def _registered(place: House, project: str, token: str, ref: str, events: int) -> str:
     """A session with so many events, a millisecond apart but for pairs that share one."""
     made = await place.did(
         "POST", f"/projects/{project}/agent-sessions", token, {"machine_id": "laptop", "client_ref": ref}
@@ -32,12 +32,12 @@ async def _registered(place: Inside, project: str, token: str, ref: str, events:
     return str(made["session_id"])
 
 
-def _alice(place: Inside) -> Principal:
+def _alice(place: House) -> Principal:
     [token] = place.rooms.identity.tokens_of(place.users["Alice"])
     return token
 
 
-async def _exported(place: Inside, project: str) -> dict[str, Any]:
+async def _exported(place: House, project: str) -> dict[str, Any]:
     said = await place.ask("GET", f"/projects/{project}/export", place.alice)
     assert said.status == 200, said.body
     found: dict[str, Any] = said.json
@@ -45,7 +45,7 @@ async def _exported(place: Inside, project: str) -> dict[str, Any]:
 
 
 def test_it_holds_what_the_api_tells_and_no_secret(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         alice = place.alice
         team = (await place.did("POST", "/projects", alice, {"name": "team"}))["id"]
         bob = await place.join("Bob", team, "member")
@@ -82,7 +82,7 @@ def test_everything_comes_once_whatever_the_portions(tmp_path: Path, monkeypatch
     monkeypatch.setattr(export, "SESSIONS_AT_ONCE", 3)
     monkeypatch.setattr(export, "EVENTS_AT_ONCE", 5)
 
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         for many in range(11):
             await _registered(place, team, place.alice, f"thread {many}", many)
@@ -97,7 +97,7 @@ def test_everything_comes_once_whatever_the_portions(tmp_path: Path, monkeypatch
 
 
 def test_it_goes_out_in_parts_none_of_which_is_large(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         for number in range(3):
             await _registered(place, team, place.alice, f"thread {number}", 2_500)
@@ -109,7 +109,7 @@ def test_it_goes_out_in_parts_none_of_which_is_large(tmp_path: Path) -> None:
 
 
 def test_who_is_no_owner_any_more_gets_no_further_and_sees_that_it_broke_off(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         await _registered(place, team, place.alice, "thread", 3)
         parts: list[bytes] = []
@@ -129,7 +129,7 @@ def test_who_is_no_owner_any_more_gets_no_further_and_sees_that_it_broke_off(tmp
 
 
 def test_an_empty_project_is_a_whole_document(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         found = await _exported(place, team)
         assert (found["sessions"], found["invitations"]) == ([], [])

@@ -18,6 +18,7 @@ _ALLOWED = {
         "handout",
         "health",
         "limits",
+        "log",
         "origins",
         "process",
         "rooms",
@@ -27,10 +28,12 @@ _ALLOWED = {
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
-    | {"backups", "checking", "moving", "restoring", "upgrading"},
+    | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
+    | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"},
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"accounts", "browsers", "passwords", "profile_pages"},
     "projects": _FURNITURE
     | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
     | {"settings_pages"},
@@ -55,12 +58,14 @@ _ALLOWED = {
         "roster",
         "retention",
         "history",
+        "overview",
+        "overview_pages",
         "stream_pages",
         "stream_routes",
         "stream_wire",
         "streams",
     },
-    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
+    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.

@@ -27,7 +27,7 @@ _TUPLES: Final[dict[str, tuple[str, ...]]] = {
     "end_c": ("end_c_stamp", "end_c_at", "end_c_reason"),
     "end_s": ("end_s_at", "end_s_reason"),
     "turn_open": ("turn_open_stamp", "turn_open_at"),
-    "wait": ("wait_stamp", "wait_at", "wait_tool_id", "wait_tool"),
+    "wait": ("wait_stamp", "wait_at", "wait_tool_id", "wait_tool", "wait_question"),
 }
 _WORDS: Final = (
     "id", "project_id", "user_id", "token_id", "machine_id", "connected_at", "caller_origin", "caller_role",
@@ -47,7 +47,7 @@ def _session(row: Row[Any]) -> AgentSession:
     registers.end_c = ClientEnd(*rest[0:3])
     registers.end_s = ServerEnd(*rest[3:5])
     registers.turn_open = Opened(*rest[5:7])
-    registers.wait = Wait(*rest[7:11])
+    registers.wait = Wait(*rest[7:12])
     return AgentSession(**dict(zip(_WORDS, words, strict=True)), registers=registers)
 
 
@@ -71,7 +71,8 @@ def live(reader: Reader) -> list[AgentSession]:
     """Every session that has not settled, for the registry's start."""
     found = [_session(row) for row in reader.connection.execute(_ALL.where(_T.settled_at.is_(None)))]
     by_id = {session.id: session for session in found}
-    unsettled = select(_T.id).where(_T.settled_at.is_(None))
+    # In the order of the index of the live ones SQLite takes that; another one holds every session there ever was.
+    unsettled = select(_T.id).where(_T.settled_at.is_(None)).order_by(_T.id)
     _load_tools(reader, by_id, select(session_tools).where(session_tools.c.session_id.in_(unsettled)))
     return found
 
@@ -275,7 +276,8 @@ def settled_page(
         query = query.where(_T.settled_state.in_(sorted(states)))
     if after is not None:
         at, session_id = after
-        query = query.where(or_(_T.settled_at < at, and_(_T.settled_at == at, _T.id > session_id)))
+        # The first of these says where in the index to begin: of the second alone both databases read all before it.
+        query = query.where(_T.settled_at <= at, or_(_T.settled_at < at, _T.id > session_id))
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
 
 
