@@ -106,7 +106,7 @@ def test_a_project_is_kept_for_shorter_exported_and_deleted_without_any_script(p
     name = server.call("GET", f"/api/projects/{project}", token=server.owner_token).json["name"]
     page.goto(f"{server.url}/sign-in")
     page.get_by_label("Sign-in link").fill(person.new_link())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in by link").click()
     page.wait_for_selector("main.page")
     page.goto(f"{server.url}/projects/{project}/settings")
     page.get_by_label("Days that sessions are kept").fill("7")
