@@ -63,8 +63,8 @@ class Following:
             pass
 
     def now(self) -> Instant:
-        """The server's time: what it said last, and what has passed since then."""
-        return self._now + boot_ms() - self._now_ms
+        """The server's time: what it said last and what has passed since then; while it is away, when it was heard."""
+        return self._passed() if self.is_reached else self.heard_at
 
     def in_order(self) -> list[Row]:
         """The rows as the API lists them: newest activity first, then by id."""
@@ -89,7 +89,10 @@ class Following:
         if "now" in event.data:
             self._now, self._now_ms = parse_rfc3339(event.data["now"]), boot_ms()
         if self._now:
-            self.is_reached, self.heard_at = True, self.now()
+            self.is_reached, self.heard_at = True, self._passed()
+
+    def _passed(self) -> Instant:
+        return self._now + boot_ms() - self._now_ms
 
     def _read(self) -> None:
         """In a thread of its own: read the stream again and again, until it is refused for good."""
