@@ -1,10 +1,12 @@
 // Keeps the part of a page that is marked `data-part` as the server has it: asked again every `data-every` ms, changed
 // in place. Its value is where it is asked for, empty for the page's own address. With `data-live`, a project, and
-// `data-session` it is asked as soon as the stream says that something of that session changed.
+// `data-session` it is asked as soon as the stream says that something of that session changed; `data-is` is its state.
 import { merge } from "./merge.js";
 
 const LOST_AFTER_MS = 15_000;
-const AT_MOST_EVERY_MS = 1_000;
+// At most so often, where the state is another one and where it is the same.
+const CHANGED_MS = 500;
+const SAME_MS = 3_000;
 const part = document.querySelector("[data-part]");
 const banner = document.getElementById("lost-connection");
 const live = document.getElementById("live");
@@ -86,8 +88,9 @@ if (part.dataset.live) {
   const { listen } = await import("./live.js");
   const changed = (data) => {
     if ((data.session ?? data).session_id !== part.dataset.session) return;
+    const apart = data.session?.state === part.dataset.is ? SAME_MS : CHANGED_MS;
     clearTimeout(next);
-    next = setTimeout(look, Math.max(0, asked + AT_MOST_EVERY_MS - performance.now()));
+    next = setTimeout(look, Math.max(0, asked + apart - performance.now()));
   };
   listen(part.dataset.live, "", { session: changed, gone: changed });
 }
