@@ -24,16 +24,19 @@ _ALLOWED = {
         "rooms",
         "shapes",
     }
-    | {"addresses", "document", "ordering", "paging", "wording"},
+    | {"addresses", "document", "export", "export_routes", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
     | {"postgres_backups", "postgres_checking"},
-    "audit": _FURNITURE | {"reading"},
+    "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
-    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"accounts", "browsers", "passwords", "profile_pages"},
+    "projects": _FURNITURE
+    | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
+    | {"settings_pages"},
     "sessions": _FURNITURE
     | {
         "resolution",
@@ -61,6 +64,7 @@ _ALLOWED = {
         "stream_routes",
         "stream_wire",
         "streams",
+        "history",
     },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from onduty.cleaning import NAME, clean, text
 from onduty.errors import Invalid, Problem, RateLimited
-from onduty.identity.asking import Now, SignedIn, Visitor, address_of, keep_cookie, own_origin
+from onduty.identity.asking import Now, SignedIn, Visitor, address_of, keep_cookie, own_origin, place_of
 from onduty.identity.service import Identity, sign_in_link
 from onduty.limits import Limits
 from onduty.projects.invitations import Invitations, Joined
@@ -81,7 +81,8 @@ async def join(request: Request, now: Now, visitor: Visitor, room: Room) -> Resp
 
 async def _sign_in(request: Request, answer: Response, joined: Joined) -> None:
     identity: Identity = request.app.state.identity
-    keep_cookie(request, answer, await identity.sign_in_by_link(await sign_in_link(identity, joined.user_id)))
+    secret = await sign_in_link(identity, joined.user_id)
+    keep_cookie(request, answer, await identity.sign_in_by_link(secret, place_of(request)))
 
 
 async def _form(request: Request) -> tuple[str, str]:

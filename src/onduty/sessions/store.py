@@ -1,6 +1,6 @@
 """All SQL about agent sessions. Functions are synchronous, over a Reader or a Writer, and decide nothing."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, and_, bindparam, case, delete, func, insert, or_, select, tuple_, update
@@ -281,6 +281,11 @@ def settled_page(
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
 
 
+def of_project(reader: Reader, project_id: str, after: str, limit: int) -> list[AgentSession]:
+    """So many of a project's sessions in the order of their ids, those after this one, settled or not."""
+    return _sessions(reader, _ALL.where(_T.project_id == project_id, _T.id > after).order_by(_T.id).limit(limit))
+
+
 def live_of(reader: Reader, user_id: str, *, token_id: str | None = None, project_id: str | None = None) -> list[str]:
     """Ids of the user's sessions that have not settled: those that speak through a token, or in a project."""
     query = select(_T.id).where(_T.user_id == user_id, _T.settled_at.is_(None))
@@ -297,18 +302,33 @@ def remove_some(writer: Writer, project_id: str, limit: int) -> int:
     return writer.connection.execute(delete(agent_sessions).where(_T.id.in_(some))).rowcount
 
 
-def settled_before(reader: Reader, before: Instant, limit: int, keep: Collection[str]) -> list[tuple[str, str | None]]:
-    """(id, project id) of some settled sessions of which nothing was heard since then, but for those to `keep`."""
-    heard = greatest(_T.life, _T.end_c_at, _T.end_s_at, _T.connected_at)
+def settled_before(
+    reader: Reader, before: Callable[[str | None], Instant], limit: int, keep: Collection[str]
+) -> list[tuple[str, str | None]]:
+    """(id, project id) of some settled sessions, but for those to `keep`.
+
+    Of each nothing was heard since the instant that `before` gives for its project.
+    """
     found: list[tuple[str, str | None]] = []
     for project_id in _projects(reader):
-        # `settled_at` is the last activity, so the index finds them; what ended later or came late stays longer.
-        old = select(_T.id, _T.project_id).where(_T.project_id == project_id, _T.settled_at < before, heard < before)
+        old = select(_T.id, _T.project_id).where(*_old(project_id, before(project_id)))
         rows = reader.connection.execute(old.limit(limit + len(keep)))
         found += [(row.id, row.project_id) for row in rows if row.id not in keep]
         if len(found) >= limit:
             break
     return found[:limit]
+
+
+def count_settled_before(reader: Reader, project_id: str, before: Instant) -> int:
+    """How many settled sessions of a project there are of which nothing was heard since then."""
+    query = select(func.count()).select_from(agent_sessions).where(*_old(project_id, before))
+    return reader.connection.execute(query).scalar_one()
+
+
+def _old(project_id: str | None, before: Instant) -> tuple[ColumnElement[bool], ...]:
+    heard = greatest(_T.life, _T.end_c_at, _T.end_s_at, _T.connected_at)
+    # `settled_at` is the last activity, so the index finds them; what ended later or came late stays longer.
+    return _T.project_id == project_id, _T.settled_at < before, heard < before
 
 
 def _projects(reader: Reader) -> Iterator[str | None]:

@@ -78,6 +78,22 @@ class History:
         session = await self.sessions.find(principal, session_id)
         return session, await self.database.read(lambda reader: store.newest(reader, session_id, limit, before))
 
+    async def portion(self, project_id: str, after: str, limit: int) -> list[tuple[AgentSession, Sequence[str]]]:
+        """So many of a project's sessions in the order of their ids, those after this one, each with its aliases.
+
+        Who may see them is decided already.
+        """
+
+        def work(reader: Reader) -> list[tuple[AgentSession, Sequence[str]]]:
+            found = sessions_store.of_project(reader, project_id, after, limit)
+            return [(session, sessions_store.aliases_of(reader, session.id)) for session in found]
+
+        return [(self._as_in_memory(each), aliases) for each, aliases in await self.database.read(work)]
+
+    async def events_of(self, session_id: str, before: tuple[Instant, str] | None, limit: int) -> Sequence[Event]:
+        """The same of one session's events, the newest first."""
+        return await self.database.read(lambda reader: store.newest(reader, session_id, limit, before))
+
     async def _parent(self, principal: Principal, session: AgentSession) -> AgentSession | None:
         if session.parent_session_id is None:
             return None
