@@ -64,7 +64,6 @@ _ALLOWED = {
         "stream_routes",
         "stream_wire",
         "streams",
-        "history",
     },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
