@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("wait_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_tool_id", ordered_text(207), server_default="", nullable=False),
         sa.Column("wait_tool", ordered_text(120), server_default="", nullable=False),
+        sa.Column("wait_question", ordered_text(200), server_default="", nullable=False),
         sa.Column("unwait", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("answered", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tool_end", sa.BigInteger(), server_default="0", nullable=False),
