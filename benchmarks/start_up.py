@@ -23,7 +23,7 @@ from tests.wheel import from_the_wheel, onduty
 
 # What `onduty serve` imports before it is ready, and what it imports when first needed.
 _AT_START = "import onduty.cli.main, onduty.cli.serve, onduty.server, uvicorn.protocols.http.httptools_impl"
-_LATER = "import onduty.mcp.tools, mcp.server.streamable_http_manager, alembic.command"
+_LATER = "import onduty.mcp.offering, mcp.server.streamable_http_manager, alembic.command"
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
 _SHOWN = 12
 

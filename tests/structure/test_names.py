@@ -58,7 +58,7 @@ _ALLOWED = {
         "stream_wire",
         "streams",
     },
-    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
+    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.
