@@ -22,7 +22,7 @@ from onduty.settings import Settings
 from tests.asking import ask
 from tests.database.places import Place
 
-LOOPS = ("keeping", "settling", "retention", "wires", "tokens", "deleting")
+LOOPS = ("keeping", "settling", "retention", "wires", "tokens", "deleting", "streams")
 
 
 async def _up(folder: Path, left: list[str]) -> Rooms:
@@ -92,9 +92,10 @@ def test_a_server_takes_its_first_backup_and_leaves_with_70_when_a_loop_dies(
     async def serve() -> int:
         with process.bind("127.0.0.1", 0) as bound:
             serving = asyncio.create_task(server._run(settings, bound))
-            while not kept_in(settings.backup_folder):
-                await asyncio.sleep(0.02)
-                assert not serving.done(), await serving
+            async with asyncio.timeout(60):
+                while not (kept_in(settings.backup_folder) and _is_told(settings)):
+                    await asyncio.sleep(0.02)
+                    assert not serving.done(), await serving
             await asyncio.to_thread(ask, bound.getsockname()[1], "POST", "/mcp", token=_token(settings), json={})
             [background] = Kept.made
             assert set(background._tasks.values()) == {*LOOPS, *OWN}
@@ -104,6 +105,11 @@ def test_a_server_takes_its_first_backup_and_leaves_with_70_when_a_loop_dies(
 
     Kept.made.clear()
     assert asyncio.run(serve()) == 70
+
+
+def _is_told(settings: Settings) -> bool:
+    """Whether the first start is over."""
+    return (settings.data / "config" / "onduty" / "credentials.json").exists()
 
 
 def _token(settings: Settings) -> str:
