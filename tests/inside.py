@@ -5,6 +5,7 @@ No loop of the server runs: what time does is what the test lets it do.
 
 from __future__ import annotations
 
+import asyncio
 import json as json_text
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -53,6 +54,7 @@ class Request:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Told:
 
     @property
     def json(self) -> Any:
-        return json_text.loads(self.body)
+        return json_text.loads(self.body) if self.body else None
 
 
 @dataclass
@@ -85,7 +87,8 @@ class Inside:
         async def receive() -> Message:
             nonlocal sent
             if sent:
-                return {"type": "http.disconnect"}
+                # Who waits for the answer says nothing more.
+                await asyncio.Future()
             sent = True
             return {"type": "http.request", "body": request.body, "more_body": False}
 
@@ -104,12 +107,17 @@ class Inside:
 
     async def call(self, who: str, method: str, path: str, json: Any = None) -> Told:
         """A plain request of one of the people."""
-        headers = [(b"authorization", f"Bearer {self.tokens[who]}".encode())]
-        body = b"" if json is None else json_text.dumps(json).encode()
-        if json is not None:
-            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        path, _, query = path.partition("?")
-        return await self.ask(Request(method, path, query.encode(), tuple(headers), body))
+        return await self.ask(said(method, path, self.tokens[who], json))
+
+
+def said(method: str, path: str, token: str | None, json: Any = None, address: str = "127.0.0.1") -> Request:
+    """A plain request, with a query or without."""
+    headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
+    body = b"" if json is None else json_text.dumps(json).encode()
+    if json is not None:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    path, _, query = path.partition("?")
+    return Request(method, path, query.encode(), tuple(headers), body, address)
 
 
 def _told(whole: Whole) -> Told:
@@ -133,7 +141,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "query_string": request.query,
         "root_path": "",
         "headers": [*host, *request.headers],
-        "client": ("127.0.0.1", 50_000),
+        "client": (request.address, 50_000),
         "server": ("127.0.0.1", 4646),
     }
 

@@ -12,11 +12,16 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from typing import Any, TypeVar
+
+from onduty.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _GRACE = 1.0  # seconds that what is cancelled has for its clean-up
+_ASKED_EVERY = 0.2  # seconds
 
 
 class Wake:
@@ -80,7 +85,8 @@ class Background:
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a one-off task. `stop` awaits it; if it fails, that is logged and the process goes on."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        # What goes on for as long as the process is no part of the request that first needed it.
+        task = asyncio.get_running_loop().create_task(work, name=name, context=Context())
         self._tasks[task] = name
         task.add_done_callback(self._done)
 
@@ -140,6 +146,17 @@ async def unstopped(name: str, work: Coroutine[Any, Any, T]) -> T:
     return await asyncio.shield(task)
 
 
+async def unless(stop: Callable[[], bool], work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Once `stop`, asked some times a second, answers True it is cancelled: CancelledError."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        await asyncio.wait([task], timeout=_ASKED_EVERY)
+        if stop() and task.cancel():
+            await asyncio.wait([task], timeout=_GRACE)
+            raise asyncio.CancelledError
+    return task.result()
+
+
 _unstopped: set[asyncio.Task[Any]] = set()
 
 
@@ -148,3 +165,22 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread
+
+
+class Threads:
+    """Threads for what would hold the loop up, `number` of them at most, started when first needed."""
+
+    def __init__(self, name: str, number: int, most_waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(number, name)
+        self._most = number + most_waiting
+        self._under_way = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns, once its turn has come. Unavailable where `most_waiting` others wait already."""
+        if self._under_way >= self._most:
+            raise Unavailable("Too much is waiting")
+        self._under_way += 1
+        try:
+            return await asyncio.wrap_future(self._pool.submit(work))
+        finally:
+            self._under_way -= 1

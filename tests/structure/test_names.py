@@ -18,19 +18,25 @@ _ALLOWED = {
         "handout",
         "health",
         "limits",
+        "log",
         "origins",
         "process",
         "rooms",
         "shapes",
     }
-    | {"addresses", "document", "ordering", "paging", "wording"},
+    | {"addresses", "document", "export", "export_routes", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
-    | {"backups", "checking", "moving", "restoring", "upgrading"},
-    "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
-    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
+    | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
+    | {"postgres_backups", "postgres_checking"},
+    "audit": _FURNITURE | {"reading", "sentences"},
+    "identity": _FURNITURE
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"accounts", "browsers", "passwords", "profile_pages"},
+    "projects": _FURNITURE
+    | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
+    | {"settings_pages"},
     "sessions": _FURNITURE
     | {
         "resolution",
@@ -51,12 +57,15 @@ _ALLOWED = {
         "events_routes",
         "roster",
         "retention",
+        "history",
+        "overview",
+        "overview_pages",
         "stream_pages",
         "stream_routes",
         "stream_wire",
         "streams",
     },
-    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
+    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("retention_days", sa.Integer(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
@@ -52,7 +53,10 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=True),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
         "agent_sessions",
@@ -106,7 +110,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_sessions")),
         sa.UniqueConstraint("implicit_key", name=op.f("uq_agent_sessions_implicit_key")),
     )
+    op.create_index(
+        "ix_agent_sessions_live",
+        "agent_sessions",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL"),
+    )
     op.create_index("ix_agent_sessions_settled", "agent_sessions", ["project_id", "settled_at", "id"], unique=False)
+    op.create_index("ix_agent_sessions_project", "agent_sessions", ["project_id", "id"], unique=False)
+    op.create_index("ix_agent_sessions_parent", "agent_sessions", ["parent_session_id"], unique=False)
     op.create_index(
         "ix_agent_sessions_settled_state",
         "agent_sessions",
@@ -114,17 +128,29 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_agent_sessions_user_settled", "agent_sessions", ["user_id", "settled_at", "id"], unique=False)
+    op.create_index(
+        "ix_agent_sessions_user_settled_state",
+        "agent_sessions",
+        ["user_id", "settled_state", "settled_at", "id"],
+        unique=False,
+    )
     op.create_table(
         "browser_sessions",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("browser", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("by_password", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_browser_sessions_user_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_browser_sessions")),
+        sa.UniqueConstraint("id", name=op.f("uq_browser_sessions_id")),
     )
+    op.create_index("ix_browser_sessions_user_id", "browser_sessions", ["user_id"], unique=False)
     op.create_table(
         "invitations",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -228,8 +254,8 @@ def upgrade() -> None:
         "session_aliases",
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("machine_id", sa.String(length=64), nullable=False),
-        sa.Column("project_key", sa.String(length=36), nullable=False),
         sa.Column("alias", sa.String(length=200), nullable=False),
+        sa.Column("project_key", sa.String(length=36), nullable=False),
         sa.Column("session_id", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -240,7 +266,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_session_aliases_user_id_users"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("user_id", "machine_id", "project_key", "alias", name=op.f("pk_session_aliases")),
+        sa.PrimaryKeyConstraint("user_id", "machine_id", "alias", "project_key", name=op.f("pk_session_aliases")),
     )
     op.create_index(op.f("ix_session_aliases_session_id"), "session_aliases", ["session_id"], unique=False)
     op.create_table(
