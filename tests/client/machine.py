@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from onduty.client import connections, installing, place, spool
+from onduty.client import connections, delivery, installing, place, spool
 
 Batch = dict[str, Any]
 SESSION = "01a20cf9-e72e-704b-bafb-3c62408f5da2"
@@ -93,6 +93,11 @@ class Machine:
         done = subprocess.run(self.command(event), input=stdin, env=env, capture_output=True, timeout=10)
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout.decode(), time.monotonic() - began
+
+    def deliver(self) -> int:
+        """Bring what waits to its server, as `onduty doctor` does; by how many events."""
+        token = connections.read(self.root)["claude"]["token"]
+        return sum(delivery.deliver_spool(self.root, heading, token) for heading, _ in spool.headings(self.root))
 
     def waiting(self) -> list[dict[str, Any]]:
         """What waits in the spool."""

@@ -152,6 +152,27 @@ def test_doctor_looks_at_the_clock_and_at_what_the_token_may(second: Second) -> 
     assert f"wrong Claude Code's project: {project}: " in second.run("doctor", code=1).stdout
 
 
+def test_doctor_lists_every_entry_that_holds_a_token_of_ours(second: Second) -> None:
+    """Those too that somebody added by hand, for one folder alone or by another name; nobody else's."""
+    second.sign_in()
+    second.run("connect", "claude", "--project", "My project")
+    token, url = new_token(second.server, name="by hand"), f"{second.server.url}/mcp"
+    mine = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+    gone = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token[:-1]}"}}
+    file = second.home / ".claude.json"
+    kept = json.loads(file.read_text())
+    kept["mcpServers"]["other"] = {"type": "http", "url": url, "headers": {"Authorization": "Bearer else"}}
+    kept["projects"] = {"/home/ada/shop": {"mcpServers": {"onduty": mine, "old": gone}}, "/x": 3}
+    file.write_text(json.dumps(kept))
+    said = second.run("doctor", code=1).stdout
+    assert "ok    Claude Code's MCP entry: " in said
+    assert f"ok    Claude Code's MCP entry onduty for /home/ada/shop: {url} with the token 'by hand' of " in said
+    assert "wrong Claude Code's MCP entry old for /home/ada/shop: " in said
+    assert "mend it: claude mcp remove NAME" in said
+    assert "other" not in said
+    assert token not in said
+
+
 @pytest.mark.parametrize(("off_s", "said"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
 def test_doctor_says_how_far_the_clock_is_off(off_s: int, said: str) -> None:
     check = clock(Answer(200, {}, now_ms() - off_s * 1000))

@@ -196,12 +196,42 @@ def distrust(environment: Mapping[str, str]) -> str:
 def server_entry(environment: Mapping[str, str]) -> dict[str, Any] | None:
     """The entry of our MCP server in its file: `url` and `token`. None where there is none."""
     try:
-        with open(_servers(environment), encoding="utf-8") as file:
-            entry = json.load(file)["mcpServers"][SERVER_NAME]
-        bearer = str(entry.get("headers", {}).get("Authorization", ""))
-        return {"url": str(entry["url"]), "token": bearer.partition(" ")[2]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return _entry(_kept(environment)["mcpServers"][SERVER_NAME])
+    except (LookupError, TypeError, AttributeError):
         return None
+
+
+def other_entries(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """Every other entry of its file that holds a token of ours, with where it stands: another name, or one folder."""
+    kept = _kept(environment)
+    projects = kept.get("projects")
+    places: list[tuple[str, Any]] = [("", kept)]
+    places += [(f" for {path}", each) for path, each in projects.items()] if isinstance(projects, dict) else []
+    found = []
+    for where, holder in places:
+        servers = holder.get("mcpServers") if isinstance(holder, dict) else None
+        for name, server in servers.items() if isinstance(servers, dict) else ():
+            try:
+                entry = _entry(server)
+            except (LookupError, TypeError, AttributeError):
+                continue
+            if entry["token"].startswith("ody_") and (where or name != SERVER_NAME):
+                found.append((f"{name}{where}", entry))
+    return found
+
+
+def _kept(environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        with open(_servers(environment), encoding="utf-8") as file:
+            kept = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _entry(server: Mapping[str, Any]) -> dict[str, Any]:
+    bearer = str(server.get("headers", {}).get("Authorization", ""))
+    return {"url": str(server["url"]), "token": bearer.partition(" ")[2]}
 
 
 def proof(event: str, session: str, folder: str) -> dict[str, Any]:
