@@ -8,6 +8,8 @@ from onduty.audit.reading import Audit
 from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
+from onduty.identity.accounts import Accounts
+from onduty.identity.browsers import Browsers
 from onduty.identity.issuing import Issuing
 from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
@@ -20,6 +22,7 @@ from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
 from onduty.sessions.events import Events
+from onduty.sessions.history.service import History
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
 from onduty.sessions.reading import Reading
@@ -41,12 +44,15 @@ class Rooms:
     limits: Limits
     identity: Identity
     projects: Projects
+    accounts: Accounts
+    browsers: Browsers
     issuing: Issuing
     pairing: Pairing
     registry: Registry
     sessions: Sessions
     reading: Reading
     events: Events
+    history: History
     keeping: Keeping
     retention: Retention
     resolution: Resolution
@@ -93,6 +99,7 @@ class Rooms:
 
 def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
     """The rooms over an open database, not yet loaded."""
+    # why long: each room once, after those that it needs
     registry = Registry()
     identity = Identity(database)
     projects = Projects(database, withdrawn=identity.withdrawn)
@@ -121,14 +128,17 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         limits=Limits(settings.rate_limit, settings.rate_limit / 2),
         identity=identity,
         projects=projects,
+        accounts=Accounts(database, identity),
+        browsers=Browsers(database, identity),
         issuing=Issuing(identity, projects),
         pairing=Pairing(identity, projects),
         registry=registry,
         sessions=sessions,
         reading=reading,
         events=Events(database, registry, projects),
+        history=History(database, sessions),
         keeping=Keeping(database, registry, clock),
-        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
+        retention=Retention(database, registry, projects, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
         streams=streams,

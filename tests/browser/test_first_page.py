@@ -156,7 +156,7 @@ def test_it_works_without_script(people: People) -> None:
     page, project = person.page, new_project(person.server)
     page.goto(f"{person.server.url}/sign-in")
     page.get_by_label("Sign-in link").fill(person.new_link())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in by link").click()
     page.wait_for_url(f"{person.server.url}/projects**")
     page.goto(f"{person.server.url}/projects/{project}")
     expect(page.locator("h1")).to_contain_text("Nobody on duty")
@@ -190,3 +190,11 @@ def test_a_page_that_hears_nothing_says_so_and_recovers(people: People) -> None:
         server.restart()
     expect(banner).to_be_hidden(timeout=2 * WITHIN_MS)
     expect(page.locator(f"#session-{session} .row-last .age")).to_be_visible()
+
+
+def test_axe_finds_what_is_wrong(person: Person) -> None:
+    """Else it would find nothing on any page."""
+    page = person.sign_in("/projects")
+    assert person.axe() == []
+    page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+    assert [line.partition(":")[0] for line in person.axe()] == ["image-alt"]

@@ -13,6 +13,7 @@ from onduty.identity.service import Principal
 from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Kind, Registers, fold, forgettable, join
+from onduty.sessions.history import store as history
 from onduty.sessions.model import AgentSession, end_of, is_ours, is_version_7
 from onduty.sessions.processes import Process, Running
 from onduty.sessions.reading import counts
@@ -36,6 +37,8 @@ class Told:
     tool_id: str = ""
     subagent: str = ""
     reason: str = ""
+    parent: str = ""
+    question: str = ""
     words: Mapping[str, str | None] = field(default_factory=dict)
     process: Process | None = None
 
@@ -132,7 +135,7 @@ class _Work:
 
     def _fresh(self, session_id: str, events: Sequence[Told]) -> dict[str, Told]:
         """Those that are not stored yet, by id; of a repeat within the batch the first."""
-        known = store.known_events(self.writer, session_id, [told.id for told in events])
+        known = history.known_events(self.writer, session_id, [told.id for told in events])
         fresh: dict[str, Told] = {}
         for told in events:
             if told.id not in known:
@@ -163,7 +166,7 @@ class _Work:
         # What comes late, from a spool or after the end, tells nothing that is newer than what is known.
         if is_news and not (was_ended and end_of(before) is not None):
             store.set_words(self.writer, session_id, {**words, "token_id": self.principal.token_id})
-        store.add_events(self.writer, session_id, events, self.writer.now // DAY_MS)
+        history.add_events(self.writer, session_id, events, self.writer.now // DAY_MS)
         store.raise_registers(self.writer, session_id, delta)
         session = stored(self.writer, session_id)
         store.forget_tools(self.writer, session_id, forgettable(session.registers))
@@ -176,7 +179,7 @@ class _Work:
         """The event on the server's line: its age is the client's own difference, and never below 0."""
         at = max(1, self.writer.now - max(0, self.batch.sent_at - told.at))
         stamp = max(0, told.at) if told.stamp is None else told.stamp
-        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason)
+        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason, told.question)
 
     def _runs(self, session: AgentSession, told: Told) -> None:
         """The client's process runs this session now; the one that it ran before has been left for it."""
@@ -216,10 +219,25 @@ class _Work:
             return session
         words = {} if batch.caller_role is None else {"caller_role": batch.caller_role}
         session = new_session(principal, batch.project_id, batch.machine_id, self.writer.now, words)
-        session.parent_session_id = before or (None if process is None else self._running.parent_of(process))
+        session.parent_session_id = before or self._parent(told)
         store.create(self.writer, session)
         store.set_alias(self.writer, session, named)
         return session
+
+    def _parent(self, told: Told | None) -> str | None:
+        """The session of a process above it, or the one that it says it was started from: of a fork that first."""
+        if told is None:
+            return None
+        above = None if told.process is None else self._running.parent_of(told.process)
+        named = self._named_parent(told.parent) if told.parent and (above is None or told.reason == FORK) else None
+        return named or above
+
+    def _named_parent(self, named: str) -> str | None:
+        if not is_ours(named):
+            return self._alias_owner(named)
+        rows = store.by_ids(self.writer, [named.lower()])
+        mine = [s for s in rows if (s.user_id, s.project_id) == (self.principal.user_id, self.batch.project_id)]
+        return mine[0].id if mine else None
 
     def _alias_owner(self, alias: str) -> str | None:
         """Whom the alias means; where the batch names no project, it means the session's own (design.md 2.4)."""

@@ -1,7 +1,6 @@
 """The page that people leave open: who is on duty in a project, and the part of it that is fetched again."""
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -15,14 +14,13 @@ from onduty.sessions.model import ON_DUTY
 from onduty.sessions.reading import Reading
 from onduty.sessions.roster import DAY_MS, Eye, roster
 from onduty.shapes import Uuid
-from onduty.web.layout import PageRoute, page
+from onduty.web.layout import PageRoute, page, zone_of
 from onduty.wording import ago_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _ON_DUTY: Final = ",".join(sorted(ON_DUTY))
 _LOST_SHOWN: Final = 200
-_ZONE_COOKIE: Final = "onduty-zone"
 
 
 @router.get("/projects/{project}")
@@ -42,7 +40,7 @@ async def show_part(request: Request, now: Now, visitor: SignedIn, project: Uuid
 async def _words(request: Request, visitor: Principal, project: Project, now: Instant) -> dict[str, Any]:
     reading: Reading = request.app.state.reading
     identity: Identity = request.app.state.identity
-    eye = Eye(visitor.user_id, now, _zone(request), identity.name_of)
+    eye = Eye(visitor.user_id, now, zone_of(request), identity.name_of)
     rows = await _all_on_duty(reading, visitor, project.id, now)
     lost = await _page(reading, visitor, project.id, "lost", _LOST_SHOWN, now)
     shown = roster(rows, [row for row in lost if now - parse_rfc3339(row["last_activity_at"]) < DAY_MS], eye)
@@ -70,11 +68,3 @@ async def _page(
     listing = await reading.list(visitor, query_of(project_id, False, states, limit, None), now)
     rows: list[dict[str, Any]] = msgspec.json.decode(listing.body)["sessions"]
     return rows
-
-
-def _zone(request: Request) -> ZoneInfo | None:
-    """The reader's time zone, which the page's script tells; None where there is no such zone."""
-    try:
-        return ZoneInfo(request.cookies.get(_ZONE_COOKIE, "")[:64])
-    except (KeyError, ValueError, OSError):
-        return None

@@ -60,6 +60,7 @@ agent_sessions = Table(
     _number("wait_at"),
     _word("wait_tool_id", 207),
     _word("wait_tool", 120),
+    _word("wait_question", 200),
     _number("unwait"),
     _number("answered"),
     _number("tool_end"),
@@ -74,6 +75,8 @@ agent_sessions = Table(
     Index("ix_agent_sessions_settled_state", "project_id", "settled_state", "settled_at", "id"),
     Index("ix_agent_sessions_user_settled", "user_id", "settled_at", "id"),
     Index("ix_agent_sessions_user_settled_state", "user_id", "settled_state", "settled_at", "id"),
+    Index("ix_agent_sessions_project", "project_id", "id"),
+    Index("ix_agent_sessions_parent", "parent_session_id"),
 )
 
 session_tools = Table(

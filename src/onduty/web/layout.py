@@ -1,9 +1,11 @@
 """What every page has in common: the frame it stands in, its headers, and how a refusal looks to a person."""
 
+import logging
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +18,8 @@ from onduty.errors import Problem, Unauthenticated, from_validation
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_log = logging.getLogger(__name__)
+
 # No inline script or style anywhere, so that no nonce is needed and none can leak.
 _POLICY: Final = {
     "default-src": "'none'",
@@ -23,6 +27,7 @@ _POLICY: Final = {
     "script-src": "'self'",
     "img-src": "'self'",
     "connect-src": "'self'",
+    "worker-src": "'self'",
     "form-action": "'self'",
     "object-src": "'none'",
     "base-uri": "'none'",
@@ -33,15 +38,19 @@ HEADERS: Final = {
     "Cache-Control": "private, no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_ZONE_COOKIE: Final = "onduty-zone"
 THEME_COOKIE: Final = "onduty-theme"
 THEMES: Final = ("light", "dark")
 _TITLES: Final = {
     400: "This cannot be read",
     401: "Sign in first",
     403: "Not for you, or not there",
+    404: "Nothing here",
+    405: "Nothing here",
     413: "Too much at once",
     415: "This cannot be read",
     429: "Too many tries",
+    500: "This page failed",
     503: "Not just now",
 }
 
@@ -87,12 +96,26 @@ def theme_of(request: Request) -> str:
     return chosen if chosen in THEMES else "system"
 
 
+def zone_of(request: Request) -> ZoneInfo | None:
+    """The reader's time zone, which a page's script tells; None where there is no such zone."""
+    try:
+        return ZoneInfo(request.cookies.get(_ZONE_COOKIE, "")[:64])
+    except (KeyError, ValueError, OSError):
+        return None
+
+
 def refusal(request: Request, problem: Problem) -> HTMLResponse:
     """A refusal as a person reads it: what is so, and where to go on."""
     title = _TITLES.get(problem.status, "This did not work")
     answer = page(request, "refused.html", status=problem.status, title=title, message=problem.message)
     answer.headers.update(problem.headers)
     return answer
+
+
+def wants_page(request: Request) -> bool:
+    """Whether it is a person who asks, with a browser, and not a program at one of its addresses."""
+    of_programs = ("/api/", "/mcp", "/client/", "/static/")
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(of_programs)
 
 
 class PageRoute(APIRoute):
@@ -118,6 +141,10 @@ class PageRoute(APIRoute):
                 return _to_sign_in(request, problem)
             except Problem as problem:
                 return refusal(request, problem)
+            except Exception:
+                request_id = request.scope["onduty.request_id"]
+                _log.exception("request %s failed", request_id)
+                return refusal(request, Problem(f"This page failed. It is logged as {request_id}."))
             if keep := request.scope.get("onduty.keep"):
                 keep(answer)
             return answer
