@@ -91,7 +91,7 @@ def test_a_server_takes_its_first_backup_and_leaves_with_70_when_a_loop_dies(
 
     async def serve() -> int:
         with process.bind("127.0.0.1", 0) as bound:
-            serving = asyncio.create_task(server._run(settings, bound))
+            serving = asyncio.create_task(server._run(settings, bound, None))
             async with asyncio.timeout(60):
                 while not (kept_in(settings.backup_folder) and _is_told(settings)):
                     await asyncio.sleep(0.02)
