@@ -29,6 +29,7 @@ ROWS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "mcp": calls.tool_calls,
     "memory": holding.sessions_held,
     "streams": holding.streams_held,
+    "live": holding.live_held,
     "start": start_up.start,
     "imports": start_up.imports,
     "growth": growth.growth,
