@@ -130,7 +130,7 @@ def test_all_of_it_works_without_script(people: People) -> None:
     page, server = person.page, person.server
     page.goto(f"{server.url}/sign-in?next=/projects/new")
     page.get_by_label("Sign-in link").fill(person.new_link())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in by link").click()
     page.get_by_label("Name").fill("made without script")
     page.get_by_role("button", name="Make it").click()
     page.get_by_text("Any command").click()
