@@ -4,7 +4,7 @@ The order of refusal is design.md section 5's: 404 and 405 by the router, then 4
 """
 
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, Final, Protocol
 
@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
-from onduty.answers import problem_answer
+from onduty.answers import Headers, Receive, Scope, Send, problem_answer
 from onduty.errors import Invalid, Problem, TooLarge, Unsupported, from_validation
 
 BODY_BYTES: Final = 1024 * 1024
@@ -54,6 +54,31 @@ class Route(APIRoute):
                 return problem_response(problem)
 
         return handle
+
+
+class Held(Response):
+    """An answer that goes on for long. It does so once its route is through, so that nothing but itself is kept for it.
+
+    `tell` sends the body to who asked. False where that one did not take it: the connection is cut then.
+    """
+
+    def __init__(self, headers: Headers, tell: Callable[[Receive, Send], Awaitable[bool]]) -> None:
+        super().__init__()
+        self.raw_headers = list(headers)
+        self._tell = tell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["onduty.held"].append(self)
+
+    async def go_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the answer to its end."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope.get("onduty.is_head"):
+            await send({"type": "http.response.body", "body": b""})
+        elif not await self._tell(receive, send):
+            scope["onduty.cut"]()
+            while (await receive())["type"] != "http.disconnect":
+                pass
 
 
 def _names(dependant: Dependant) -> list[str]:

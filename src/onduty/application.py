@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
-from onduty.api import problem_response
+from onduty.api import Held, problem_response
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
@@ -41,6 +41,8 @@ from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
 from onduty.web.pages import router as look
+from onduty.sessions.stream_pages import router as live
+from onduty.sessions.stream_routes import router as stream
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
 _ABOUT: Final = (
@@ -51,6 +53,7 @@ _ABOUT: Final = (
 
 _ROUTERS: Final = (
     (reading, "/api"),
+    (stream, "/api"),
     (sessions, "/api"),
     (events, "/api"),
     (projects, "/api"),
@@ -66,6 +69,7 @@ _ROUTERS: Final = (
     (sign_in, ""),
     (join, ""),
     (on_duty, ""),
+    (live, ""),
 )
 
 
@@ -98,7 +102,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events"):
+    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "streams"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit"):
         setattr(app.state, name, getattr(rooms, name))
@@ -156,6 +160,10 @@ def application(rooms: Rooms) -> Application:
     mcp = Layer(rooms.identity, rooms.limits, rooms.clock, arriving, streams, rooms.background)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        held: list[Held] = []
+        scope["onduty.held"] = held
         await (mcp if scope["path"] == "/mcp" else ordinary)(scope, receive, send)
+        for answer in held:
+            await answer.go_on(scope, receive, send)
 
     return app

@@ -186,7 +186,7 @@ class Front:
 
         scope["onduty.address"] = self._address(scope)
         if scope["method"] == "HEAD" and scope["path"] != "/mcp":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "onduty.is_head": True}
         try:
             await self.app(scope, receive, watched)
         except Problem as problem:

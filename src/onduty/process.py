@@ -137,6 +137,7 @@ class Protocol(HttpToolsProtocol):
         is_plain = cycle.keep_alive and not cycle.waiting_for_100_continue and not self.flow.write_paused
         whole = cast("Answering", app).at_once(cast("Scope", cycle.scope)) if is_plain else None
         if whole is None:
+            cast("Scope", cycle.scope)["onduty.cut"] = self.transport.abort
             super()._start_asgi_task(cycle, app)
             return
         cycle.response_started = cycle.response_complete = True

@@ -27,6 +27,7 @@ from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
 from onduty.sessions.retention import Retention
 from onduty.sessions.service import Sessions
+from onduty.sessions.streams import Streams
 from onduty.settings import Settings
 
 
@@ -50,6 +51,7 @@ class Rooms:
     retention: Retention
     resolution: Resolution
     presence: Presence
+    streams: Streams
     wires: Wires
     tokens: Tokens
     members: Members
@@ -69,6 +71,7 @@ class Rooms:
         for name, loop in (
             ("keeping", self.keeping.run),
             ("settling", self.keeping.run_settling),
+            ("streams", self.streams.run),
             ("wires", self.wires.run),
             ("tokens", self.identity.run),
             ("deleting", self.owning.run),
@@ -76,9 +79,14 @@ class Rooms:
         ):
             self.background.start(name, partial(loop, self.background.wake()))
 
+    def leave(self) -> None:
+        """End what stays open as long as its client does."""
+        self.presence.close()
+        self.streams.close()
+
     async def close(self) -> None:
         """End the loops, which write what is unwritten, and close the database."""
-        self.presence.close()
+        self.leave()
         await self.background.stop()
         await self.database.close()
 
@@ -94,12 +102,15 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
     resolution = Resolution(database, registry, projects, sessions)
     reading = Reading(database, registry, projects, sessions)
     presence = Presence(registry, resolution, clock, background)
-    projects.on_withdrawal.append(presence.look_again)
+    streams = Streams(registry, clock)
+    identity.on_sign_out.append(streams.signed_out)
+    projects.on_withdrawal += [presence.look_again, streams.look_again]
     projects.on_deletion += [
         identity.forget_project,
         sessions.forget_project,
         wires.forget_project,
         reading.forget_project,
+        streams.forget_project,
     ]
     return Rooms(
         settings=settings,
@@ -120,6 +131,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
+        streams=streams,
         wires=wires,
         tokens=Tokens(database, identity, projects, sessions),
         members=Members(database, projects, identity, sessions),

@@ -80,7 +80,7 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
     background = Background(leave)
     database, clock = await opened(settings.sqlite_file or str(settings.database))
     rooms = build(settings, clock, database, background)
-    server = process.server(front_of(rooms), rooms.presence.close)
+    server = process.server(front_of(rooms), rooms.leave)
     background.start("database", partial(database.watch, background.wake()))
     if (path := settings.sqlite_file) is not None:
         backups = Backups(path, settings.backup_folder, clock, settings.backups)

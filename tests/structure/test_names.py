@@ -46,7 +46,16 @@ _ALLOWED = {
         "reading",
         "processes",
     }
-    | {"reading_routes", "events_routes", "roster", "retention"},
+    | {
+        "reading_routes",
+        "events_routes",
+        "roster",
+        "retention",
+        "stream_pages",
+        "stream_routes",
+        "stream_wire",
+        "streams",
+    },
     "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }

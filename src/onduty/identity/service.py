@@ -60,6 +60,8 @@ class Identity:
     # Ids of tokens that were revoked since the start: what such a token began goes no further.
     withdrawn: set[str] = field(default_factory=set)
     projects_of: Callable[[Principal], Iterable[str]] = lambda _: ()
+    # Told which browser session is over, by its digest.
+    on_sign_out: list[Callable[[bytes], None]] = field(default_factory=list)
     _wake: Wake | None = None
 
     async def load(self) -> None:
@@ -193,7 +195,10 @@ class Identity:
 
     async def sign_out(self, cookie: str) -> None:
         """End a browser session; an unknown one is no error."""
-        await self.database.write(lambda writer: store.end_browser_session(writer, digest(cookie)))
+        key = digest(cookie)
+        await self.database.write(lambda writer: store.end_browser_session(writer, key))
+        for listener in self.on_sign_out:
+            listener(key)
 
 
 def make_token(  # noqa: PLR0913 - each is a property of a token
