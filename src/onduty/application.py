@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route, compile_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -40,9 +41,9 @@ from onduty.sessions.events_routes import router as events
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
-from onduty.web.pages import router as look
 from onduty.sessions.stream_pages import router as live
 from onduty.sessions.stream_routes import router as stream
+from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
 _ABOUT: Final = (
@@ -114,7 +115,7 @@ def rest(rooms: Rooms) -> FastAPI:
         ]
     app.add_api_route("/api/openapi.json", _document, include_in_schema=False)
     app.add_api_route("/api/docs", _browse, include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=_STATIC))
+    app.mount("/static", GZipMiddleware(StaticFiles(directory=_STATIC), minimum_size=1_000))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Problem, _problem)
     return app

@@ -19,6 +19,7 @@ from onduty.projects.deleting import Owning
 from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
+from onduty.sessions.dressing import dress
 from onduty.sessions.events import Events
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
@@ -102,7 +103,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
     resolution = Resolution(database, registry, projects, sessions)
     reading = Reading(database, registry, projects, sessions)
     presence = Presence(registry, resolution, clock, background)
-    streams = Streams(registry, clock)
+    streams = Streams(registry, clock, dress(identity.name_of))
     identity.on_sign_out.append(streams.signed_out)
     projects.on_withdrawal += [presence.look_again, streams.look_again]
     projects.on_deletion += [
