@@ -19,7 +19,7 @@ from onduty.projects.deleting import Owning
 from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
-from onduty.sessions.dressing import dress
+from onduty.sessions.row_pages import dress
 from onduty.sessions.events import Events
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
