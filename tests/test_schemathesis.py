@@ -19,8 +19,10 @@ def test_schemathesis_finds_nothing(start_server: StartServer, tmp_path: Path) -
     server = start_server(environment={"ONDUTY_RATE_LIMIT": "0"})
     made = server.call("POST", f"/api/projects/{server.project_id}/agent-sessions", json={"machine_id": "laptop"})
     # Signing out takes back the token that all requests come with: that operation comes last, alone.
-    for which in ("--exclude-operation-id", "--include-operation-id"):
-        _finds_nothing(server, made.json["session_id"], tmp_path, which, "signOut")
+    # A stream has no end.
+    stream = ("--exclude-operation-id", "streamProjectAgentSessions")
+    _finds_nothing(server, made.json["session_id"], tmp_path, "--exclude-operation-id", "signOut", *stream)
+    _finds_nothing(server, made.json["session_id"], tmp_path, "--include-operation-id", "signOut")
 
 
 def _finds_nothing(server: Server, session_id: str, folder: Path, *which: str) -> None:

@@ -230,12 +230,14 @@ def many_files() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("many_files")
-def test_it_leaves_within_5_seconds_with_900_streams_open(start_server: StartServer) -> None:
+@pytest.mark.parametrize("kind", ["presence", "live"])
+def test_it_leaves_within_5_seconds_with_900_streams_open(start_server: StartServer, kind: str) -> None:
     """Each stream is ended, not cut; what was answered a moment ago is written; exit 0."""
     server = start_server()
     path = f"/api/projects/{server.project_id}/agent-sessions"
     made = server.call("POST", path, json={"machine_id": "laptop"}).json
-    sent = request("GET", "/mcp", [bearer(server.token), ("Accept", "text/event-stream")])
+    stream_path = "/mcp" if kind == "presence" else f"{path}/stream"
+    sent = request("GET", stream_path, [bearer(server.token), ("Accept", "text/event-stream")])
     with ExitStack() as stack:
         streams = []
         for _ in range(900):

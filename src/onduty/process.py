@@ -4,6 +4,7 @@ import contextlib
 import errno
 import logging
 import socket
+import struct
 import typing
 from collections.abc import Callable, Generator
 from types import FrameType
@@ -21,6 +22,7 @@ HEADER_BYTES: Final = 32 * 1024
 GRACE_SECONDS: Final = 3
 _BACKLOG: Final = 2048
 _LINGER_SECONDS: Final = 2
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +139,7 @@ class Protocol(HttpToolsProtocol):
         is_plain = cycle.keep_alive and not cycle.waiting_for_100_continue and not self.flow.write_paused
         whole = cast("Answering", app).at_once(cast("Scope", cycle.scope)) if is_plain else None
         if whole is None:
-            cast("Scope", cycle.scope)["onduty.cut"] = self.transport.abort
+            cast("Scope", cycle.scope)["onduty.cut"] = self._cut
             super()._start_asgi_task(cycle, app)
             return
         cycle.response_started = cycle.response_complete = True
@@ -145,6 +147,11 @@ class Protocol(HttpToolsProtocol):
         date = self.server_state.default_headers[0][1]
         self.transport.write(b"%bdate: %b\r\n\r\n%b" % (whole.head, date, whole.body))
         self.on_response_complete()
+
+    def _cut(self) -> None:
+        """End the connection, and with it what the system still holds for somebody who does not read."""
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
         status, headers, body = problem_answer(problem)

@@ -49,6 +49,8 @@ ROUTES: Final = """
     GET    /projects/{id}/audit                       elsewhere  401    401 200     403  403 403    403
     GET    /projects/{id}/agent-sessions              team       401    401 403     200  200 200    200
     GET    /projects/{id}/agent-sessions              elsewhere  401    401 200     403  403 403    403
+    GET    /projects/{id}/agent-sessions/stream       team       401    401 403     200  200 200    200
+    GET    /projects/{id}/agent-sessions/stream       elsewhere  401    401 200     403  403 403    403
     POST   /projects/{id}/agent-sessions              team       401    401 403     403  201 403    201
     POST   /projects/{id}/agent-sessions              elsewhere  401    401 201     403  403 403    403
     GET    /agent-sessions/{session_id}               bobs       401    401 404     200  200 200    200

@@ -15,14 +15,17 @@ from sqlalchemy import func
 from sqlalchemy import select as select_from
 
 from onduty.audit.tables import audit_entries
+from onduty.clock import rfc3339
 from onduty.database.transaction import Reader
 from onduty.identity.tables import token_projects
 from onduty.projects import store
 from onduty.projects.tables import invitations, members, projects
+from onduty.sessions.stream_routes import may_watch
 from onduty.sessions.tables import agent_sessions
 from tests.access.inside import Inside, inside
 from tests.access.world import World
 from tests.people import ALICE, BOB
+from tests.watching import stream_of, watch
 
 
 def test_a_token_neither_lists_nor_revokes_itself(tmp_path: Path) -> None:
@@ -183,6 +186,45 @@ def test_open_streams_end_with_what_they_rest_on(world: World, how: str) -> None
     assert (
         world.rpc("agent", {"jsonrpc": "2.0", "id": 1, "method": "ping"}, **{"Onduty-Project": team}).status == expected
     )
+
+
+@pytest.mark.parametrize("how", ["revoked", "removed", "deleted"])
+def test_live_streams_end_with_what_they_rest_on(world: World, how: str) -> None:
+    """Whoever may not look any more is told no more, whatever happens then; who reads only may go on."""
+    team = world.project(ALICE.name, "watched")
+    guest = world.join("Guest", team, "member")
+    token = world.token("Guest", read_only=True)
+    takes: dict[str, tuple[str, str, str]] = {
+        "revoked": ("Guest", "DELETE", f"/tokens/{token['id']}"),
+        "removed": (ALICE.name, "DELETE", f"/projects/{team}/members/{guest}"),
+        "deleted": (ALICE.name, "DELETE", f"/projects/{team}"),
+    }
+    path, alice = stream_of(world.server, team), world.tokens[ALICE.name]
+    with watch(world.server, path, token["token"]) as goes, watch(world.server, path, alice) as stays:
+        assert goes.next("snapshot").data["sessions"] == stays.next("snapshot").data["sessions"] == []
+        world.did(ALICE.name, "PATCH", f"/projects/{team}/members/{guest}", {"role": "viewer"})
+        first = world.session(ALICE.name, team)
+        assert goes.next("session").data["session"]["session_id"] == first
+        world.did(*takes[how])
+        if how != "deleted":
+            world.session(ALICE.name, team)
+            assert len([stays.next("session") for _ in range(2)]) == 2
+        assert [event for event in goes.to_the_end() if event.kind] == []
+    again = world.server.call("HEAD", path, token=token["token"]).status
+    assert again == {"revoked": 401, "removed": 403, "deleted": 403}[how]
+
+
+def test_a_token_that_expires_ends_its_stream(tmp_path: Path) -> None:
+    async def story(place: Inside) -> None:
+        team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
+        ends_at = place.rooms.clock.now() + 60_000
+        wanted = {"name": "short", "expires_at": rfc3339(ends_at)}
+        made = await place.did("POST", "/tokens", place.alice, wanted)
+        principal = place.rooms.identity.authenticate(f"Bearer {made['token']}".encode(), ends_at - 1)
+        caller = may_watch(place.rooms.projects, principal)
+        assert [caller(team, at) for at in (ends_at - 1, ends_at)] == [True, False]
+
+    inside(tmp_path, story)
 
 
 def test_a_body_that_takes_its_time_does_not_outlive_its_token(world: World) -> None:

@@ -70,7 +70,8 @@ class Feed:
     numbers: Numbers
     floor: int = 0
     rows: dict[str, Told] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
+    # Sessions of which something was said, in that order.
+    touched: dict[str, None] = field(default_factory=dict)
     # Rows that had a sign of life too soon after they were told, and when they are told again.
     alive: dict[str, Instant] = field(default_factory=dict)
     # The next instants at which sessions may read otherwise; of several of one session the one in `looks` counts.
@@ -93,9 +94,9 @@ class Feed:
             at, session_id = heapq.heappop(self._due)
             if self._looks.get(session_id) == at:
                 del self._looks[session_id]
-                self.touched.add(session_id)
-        self.touched.update(i for i, at in self.alive.items() if at <= now or not alive_every_ms)
-        touched, self.touched = self.touched, set()
+                self.touched[session_id] = None
+        self.touched.update((i, None) for i, at in self.alive.items() if at <= now or not alive_every_ms)
+        touched, self.touched = self.touched, {}
         found = [self._changed(session_id, now, alive_every_ms) for session_id in touched]
         if len(self._due) > 2 * len(self._looks) + _ROOM:
             self._due = sorted((at, i) for i, at in self._looks.items())

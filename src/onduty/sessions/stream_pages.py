@@ -5,11 +5,11 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from onduty.clock import Instant
-from onduty.errors import Forbidden, Invalid, Unauthenticated, Unavailable
-from onduty.identity.asking import Now, Visitor, cookie_name, keep_cookie
+from onduty.errors import Forbidden, Invalid, Unavailable
+from onduty.identity.asking import Now, SignedIn, cookie_name
 from onduty.identity.service import Identity, secret_digest
 from onduty.projects.service import NOT_SEEN, Projects
-from onduty.sessions.stream_routes import held
+from onduty.sessions.stream_routes import held, may_watch
 from onduty.sessions.streams import TOLD, Stream
 from onduty.shapes import uuid
 from onduty.web.layout import PageRoute
@@ -20,20 +20,16 @@ _MOST_PROJECTS: Final = 50
 
 
 @router.get("/live")
-async def live(request: Request, now: Now, visitor: Visitor) -> Response:
+async def live(request: Request, now: Now, visitor: SignedIn) -> Response:
     """The stream of each `project` that is named, with ids and states alone in its snapshots (`stream_wire`).
 
     One that the visitor does not see, or no longer, is `withdrawn`; with none that is seen there is no stream.
     """
-    if visitor is None:
-        raise Unauthenticated("You are signed out")
     named = _projects(request)
     projects: Projects = request.app.state.projects
     identity: Identity = request.app.state.identity
     cookie = request.cookies[cookie_name(request)]
-
-    def sees(project_id: str, _: Instant) -> bool:
-        return projects.sees(visitor, project_id) is not None
+    sees = may_watch(projects, visitor)
 
     async def is_signed_in(at: Instant) -> bool:
         try:
@@ -45,9 +41,7 @@ async def live(request: Request, now: Now, visitor: Visitor) -> Response:
         raise Forbidden(NOT_SEEN)
     stream = Stream(named, TOLD, sees, visitor.user_id, is_signed_in, secret_digest(cookie))
     last_event_id = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-    answer = held(request.app.state.streams, stream, last_event_id)
-    keep_cookie(request, answer, cookie)
-    return answer
+    return held(request.app.state.streams, stream, last_event_id)
 
 
 def _projects(request: Request) -> set[str]:

@@ -1,5 +1,6 @@
 """REST for who is on duty, live: the list of a project's sessions as a stream of what changes in it."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -9,6 +10,7 @@ from onduty.api import Held, Route
 from onduty.clock import Instant
 from onduty.errors import Invalid
 from onduty.identity.asking import Caller
+from onduty.identity.service import Principal
 from onduty.projects.service import Projects
 from onduty.sessions.listing import states_of
 from onduty.sessions.model import ON_DUTY, STATES, State
@@ -54,6 +56,11 @@ def told_states(text: str | None) -> frozenset[State]:
     return states
 
 
+def may_watch(projects: Projects, principal: Principal) -> Callable[[str, Instant], bool]:
+    """Whether somebody may be told of a project, at the time of asking."""
+    return lambda project_id, now: not principal.expired(now) and projects.sees(principal, project_id) is not None
+
+
 class _Events(Response):
     media_type = "text/event-stream"
 
@@ -86,8 +93,5 @@ async def stream_of_project(
     states = told_states(state)
     projects: Projects = request.app.state.projects
     projects.role(caller, id)
-
-    def sees(project_id: str, now: Instant) -> bool:
-        return not caller.expired(now) and projects.sees(caller, project_id) is not None
-
-    return held(request.app.state.streams, Stream({id}, states, sees), last_event_id_header or last_event_id)
+    stream = Stream({id}, states, may_watch(projects, caller))
+    return held(request.app.state.streams, stream, last_event_id_header or last_event_id)

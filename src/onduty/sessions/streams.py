@@ -131,7 +131,7 @@ class Streams:
     def _touched(self, session: AgentSession) -> None:
         feed = self._feeds.get(session.project_id)
         if feed is not None:
-            feed.touched.add(session.id)
+            feed.touched[session.id] = None
             if not self._is_due and self._wake is not None:
                 self._is_due = True
                 self._wake.notify()
