@@ -19,7 +19,6 @@ from onduty.projects.deleting import Owning
 from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
-from onduty.sessions.row_pages import dress
 from onduty.sessions.events import Events
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
@@ -27,6 +26,7 @@ from onduty.sessions.reading import Reading
 from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
 from onduty.sessions.retention import Retention
+from onduty.sessions.row_pages import dress
 from onduty.sessions.service import Sessions
 from onduty.sessions.streams import Streams
 from onduty.settings import Settings

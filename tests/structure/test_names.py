@@ -50,6 +50,8 @@ _ALLOWED = {
         "reading_routes",
         "events_routes",
         "roster",
+        "row_pages",
+        "wall_pages",
         "retention",
         "stream_pages",
         "stream_routes",
