@@ -53,12 +53,12 @@ def time_of_day(now: Instant, zone: tzinfo | None = None) -> str:
     return f"{datetime.fromtimestamp(now / 1000, UTC).astimezone(zone):%H:%M:%S}"
 
 
-def waited_of(time: str, now: Instant) -> str:
+def waited_of(time: str, now: Instant, zone: tzinfo | None = None) -> str:
     """How long somebody has waited since an RFC 3339 time, with its seconds in the first hour: `4 min 12 s`."""
     passed = max(0, now - parse_rfc3339(time))
     if _MINUTE <= passed < _HOUR:
         return f"{passed // _MINUTE} min {passed % _MINUTE // _SECOND} s"
-    return age(now - passed, now)
+    return age(now - passed, now, zone)
 
 
 def sentence(row: Mapping[str, Any], now: Instant, zone: tzinfo | None = None) -> str:
@@ -124,7 +124,7 @@ def moment(kind: str, time: str, now: Instant, zone: tzinfo | None = None) -> st
         case "ago":
             return ago_of(time, now, zone)
         case "waited":
-            return waited_of(time, now)
+            return waited_of(time, now, zone)
         case "clock" if today:
             return time_of_day(parse_rfc3339(time), zone)[:5]
         case "on" if not today:
