@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from onduty.answers import Message, Whole
 from onduty.background import Background
@@ -92,8 +93,11 @@ class Inside:
             got.append(message)
 
         scope = _scope(request)
-        if (whole := self.front.at_once(scope)) is not None:
-            return _told(whole)
+        target = quote(request.path).encode() + (b"?" + request.query if request.query else b"")
+        if not request.body:
+            whole = self.front.at_once(request.method.encode(), target, scope["headers"], scope["client"])
+            if whole is not None:
+                return _told(whole)
         await self.front(scope, receive, send)
         body = b"".join(message.get("body", b"") for message in got[1:])
         return Told(got[0]["status"], tuple(got[0]["headers"]), body)

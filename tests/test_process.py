@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from contextlib import closing
 
 import pytest
 
+from onduty import process
+from onduty.answers import Receive, Scope, Send, Whole
 from tests.serving import Server, server
 
 __all__ = ["server"]
@@ -75,6 +78,53 @@ def test_at_once_or_not_the_answer_is_the_same(server: Server) -> None:
         quick, ordinary = server.call("GET", path), server.call("GET", f"{path}?unknown=1")
         assert (quick.status, quick.body) == (ordinary.status, ordinary.body)
         assert _kept(quick.headers.items()) == _kept(ordinary.headers.items())
+
+
+class _Wire(asyncio.Transport):
+    """A connection that keeps what is written to it, and whether it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__({"sockname": ("127.0.0.1", 1), "peername": ("127.0.0.1", 2)})
+        self.written, self.is_closed = b"", False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class _AlwaysAtOnce:
+    def at_once(self, *_: object) -> Whole:
+        return Whole(b"HTTP/1.1 204 No Content\r\n")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("nothing is to take a task")
+
+
+def test_a_connection_left_idle_after_an_answer_at_once_is_closed() -> None:
+    """uvicorn's timer is not armed for such an answer; the look once a second takes its place."""
+
+    async def story() -> None:
+        made = process.server(_AlwaysAtOnce(), lambda: None)
+        made.config.load()
+        made.server_state.default_headers = [(b"date", b"today")]
+        wire, protocol = _Wire(), process.Protocol(made.config, made.server_state, {})
+        protocol.connection_made(wire)
+        for _ in range(2):
+            protocol.data_received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+            for _ in range(75):
+                protocol.look()
+        assert wire.written.count(b"HTTP/1.1 204 No Content\r\ndate: today\r\n\r\n") == 4
+        assert not wire.is_closed
+        for _ in range(2):
+            protocol.look()
+        assert wire.is_closed
+
+    asyncio.run(story())
 
 
 def _kept(headers: list[tuple[str, str]]) -> set[tuple[str, str]]:

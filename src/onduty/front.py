@@ -19,6 +19,7 @@ from onduty.answers import (
     ALWAYS,
     JSON,
     Application,
+    Client,
     Headers,
     Message,
     Receive,
@@ -37,15 +38,17 @@ from onduty.origins import Origins, cors_headers, preflight_headers, takes_cors,
 from onduty.projects.service import Projects, may_act
 from onduty.sessions.reading import Reading
 from onduty.sessions.reading_routes import matches
-from onduty.sessions.service import end_of
+from onduty.sessions.service import AgentSession, end_of
+
+Named = dict[bytes, bytes]
 
 _log = logging.getLogger(__name__)
 
-_PROJECT: Final = "/api/projects/"
-_LIST: Final = "/agent-sessions"
-_SESSION: Final = "/api/agent-sessions/"
-_ACTIVITY: Final = "/activity"
-_USUAL_QUERIES: Final = (b"", b"active=true")
+_PROJECT: Final = b"/api/projects/"
+_LISTS: Final = (b"/agent-sessions", b"/agent-sessions?active=true")
+_SESSION: Final = b"/api/agent-sessions/"
+_ACTIVITY: Final = b"/activity"
+_ID_CHARACTERS: Final = 36
 _LISTED: Final = b"cache-control: private, no-cache\r\nvary: Authorization\r\n"
 _FOUND: Final = lines(200, [JSON, *ALWAYS])
 _UNCHANGED: Final = lines(304, ALWAYS)
@@ -79,7 +82,7 @@ class Front:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers: dict[bytes, bytes] = {}
+        headers: Named = {}
         twice = False
         for name, value in scope["headers"]:
             if name in headers:
@@ -96,9 +99,11 @@ class Front:
         elif b"origin" in headers:
             await self._across(scope, receive, send, headers)
         else:
+            if scope["method"] == "POST" and scope["path"].endswith(_ACTIVITY.decode()):
+                scope["onduty.counted"] = self._is_free_activity(scope["path"], headers)
             await self._ordinary(scope, receive, send)
 
-    async def _across(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+    async def _across(self, scope: Scope, receive: Receive, send: Send, headers: Named) -> None:
         """A request with an Origin: a browser sends it, for a page of ours, of a listed origin, or of anybody else."""
         origin, path = headers[b"origin"], scope["path"]
         listed = takes_cors(path) and self.origins.is_listed(origin.decode("latin-1"))
@@ -112,28 +117,36 @@ class Front:
             return
         await self._ordinary(scope, receive, send)
 
-    def at_once(self, scope: Scope) -> Whole | None:
+    def at_once(self, method: bytes, target: bytes, headers: Headers, client: Client) -> Whole | None:
         """The answer to one of the two hot operations; None, and nothing done, where anything about it is unusual."""
-        headers: dict[bytes, bytes] = dict(scope["headers"])
-        repeated = len(headers) < len(scope["headers"])
-        if repeated or b"origin" in headers or not self._names_us(headers.get(b"host", b"")):
+        if method == b"GET":
+            if not target.startswith(_PROJECT) or target[len(_PROJECT) + _ID_CHARACTERS :] not in _LISTS:
+                return None
+            start = len(_PROJECT)
+        elif method == b"POST":
+            if not target.startswith(_SESSION) or target[len(_SESSION) + _ID_CHARACTERS :] != _ACTIVITY:
+                return None
+            start = len(_SESSION)
+        else:
             return None
-        path: str = scope["path"]
-        if scope["method"] == "GET":
-            if path.startswith(_PROJECT) and path.endswith(_LIST) and scope["query_string"] in _USUAL_QUERIES:
-                return self._list(path[len(_PROJECT) : -len(_LIST)].lower(), scope, headers)
-        elif scope["method"] == "POST" and path.startswith(_SESSION) and path.endswith(_ACTIVITY):
-            return self._activity(path[len(_SESSION) : -len(_ACTIVITY)].lower(), scope, headers)
-        return None
+        named = dict(headers)
+        repeated = len(named) < len(headers)
+        if repeated or b"origin" in named or not self._names_us(named.get(b"host", b"")):
+            return None
+        if named.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in named:
+            # A body is to be read, though nobody looks at it.
+            return None
+        asked_id = target[start : start + _ID_CHARACTERS].decode("latin-1").lower()
+        return (self._list if method == b"GET" else self._activity)(asked_id, named, client)
 
-    def _list(self, project_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
+    def _list(self, project_id: str, headers: Named, client: Client) -> Whole | None:
         now = self.clock.now()
         principal = self._principal(headers, now)
         if principal is None or self.projects.sees(principal, project_id) is None:
             return None
         if self.limits.take(principal.token_id, now):
             return None
-        self._note_first_use(scope, principal)
+        self._note_first_use(principal, headers, client)
         listing = self.reading.active(project_id, now)
         told = b"%b%betag: %b\r\n" % (_LISTED, self._request_id(), listing.etag)
         tags = headers.get(b"if-none-match")
@@ -143,30 +156,37 @@ class Front:
         self.answered["listProjectAgentSessions", 200] += 1
         return Whole(b"%b%bcontent-length: %d\r\n" % (_FOUND, told, len(listing.body)), listing.body)
 
-    def _activity(self, session_id: str, scope: Scope, headers: dict[bytes, bytes]) -> Whole | None:
+    def _activity(self, session_id: str, headers: Named, client: Client) -> Whole | None:
         now = self.clock.now()
         principal = self._principal(headers, now)
-        session = self.reading.registry.sessions.get(session_id)
-        if principal is None or session is None or session.project_id is None or not self.reading.database.writable:
+        session = self._own(principal, session_id)
+        if principal is None or session is None or not self.reading.database.writable:
             return None
-        role = self.projects.sees(principal, session.project_id)
-        if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:
+        if not _is_free(session, now) and self.limits.take(principal.token_id, now):
             return None
-        if end_of(session.registers) is not None:
-            return None
-        is_free = now - session.registers.call <= _COUNTED_AFTER_MS
-        if headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers:
-            # A body is read and not looked at; counted or not is the same.
-            scope["onduty.counted"] = is_free
-            return None
-        if not is_free and self.limits.take(principal.token_id, now):
-            return None
-        self._note_first_use(scope, principal)
+        self._note_first_use(principal, headers, client)
         self.reading.registry.record_call(session, now)
         self.answered["recordActivity", 204] += 1
         return Whole(_RECORDED + self._request_id())
 
-    def _principal(self, headers: dict[bytes, bytes], now: Instant) -> Principal | None:
+    def _own(self, principal: Principal | None, session_id: str) -> AgentSession | None:
+        """A session in memory that this caller may mark, None where that is to be looked at more closely."""
+        session = self.reading.registry.sessions.get(session_id)
+        if principal is None or session is None or session.project_id is None:
+            return None
+        role = self.projects.sees(principal, session.project_id)
+        if role is None or not may_act(role, principal.read_only) or session.user_id != principal.user_id:
+            return None
+        return None if end_of(session.registers) is not None else session
+
+    def _is_free_activity(self, path: str, headers: Named) -> bool:
+        """Whether an activity with a body, which is not answered at once, is not counted all the same."""
+        now = self.clock.now()
+        session_id = path[len(_SESSION) : -len(_ACTIVITY)].lower()
+        session = self._own(self._principal(headers, now), session_id)
+        return session is not None and _is_free(session, now)
+
+    def _principal(self, headers: Named, now: Instant) -> Principal | None:
         try:
             return self.identity.authenticate(headers.get(b"authorization"), now)
         except Problem:
@@ -184,7 +204,7 @@ class Front:
             begun = True
             await send(message)
 
-        scope["onduty.address"] = self._address(scope)
+        scope["onduty.address"] = self._address(scope["headers"], scope.get("client"))
         if scope["method"] == "HEAD" and scope["path"] != "/mcp":
             scope = {**scope, "method": "GET", "onduty.is_head": True}
         try:
@@ -202,14 +222,18 @@ class Front:
         named = getattr(route, "operation_id", None) or getattr(route, "path", None)
         self.answered[named or ("mcp" if scope["path"] == "/mcp" else "none"), status] += 1
 
-    def _note_first_use(self, scope: Scope, principal: Principal) -> None:
+    def _note_first_use(self, principal: Principal, headers: Named, client: Client) -> None:
         if principal.token_id in self.identity.unused:
-            self.identity.use_first(principal.at(self._address(scope)))
+            self.identity.use_first(principal.at(self._address(list(headers.items()), client)))
 
-    def _address(self, scope: Scope) -> str:
-        client = scope.get("client")
-        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"] if self.trusted else ()
+    def _address(self, headers: Headers, client: Client) -> str:
+        forwarded = [value for name, value in headers if name == b"x-forwarded-for"] if self.trusted else ()
         return caller_address(client[0] if client else "", forwarded, self.trusted)
+
+
+def _is_free(session: AgentSession, now: Instant) -> bool:
+    """Whether an activity of the session is not counted (design.md 5): one was marked within the last second."""
+    return now - session.registers.call <= _COUNTED_AFTER_MS
 
 
 def _dressed(

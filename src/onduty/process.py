@@ -11,10 +11,9 @@ from types import FrameType
 from typing import Final, cast
 
 import uvicorn
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from onduty.answers import ALWAYS, Receive, Scope, Send, Whole, problem_answer
+from onduty.answers import ALWAYS, Client, Headers, Receive, Scope, Send, Whole, problem_answer
 from onduty.database.refused import Refused
 from onduty.errors import HeadersTooLarge, Invalid, Problem, TimedOut
 
@@ -47,8 +46,8 @@ def bind(host: str, port: int) -> socket.socket:
 class Answering(typing.Protocol):
     """An application that may answer at once what needs no waiting."""
 
-    def at_once(self, scope: Scope) -> Whole | None:
-        """The answer; None where the application is to be called as usual. Nothing is done then."""
+    def at_once(self, method: bytes, target: bytes, headers: Headers, client: Client) -> Whole | None:
+        """The answer to a request that has no body; None, nothing done, where the application is to be called."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
@@ -65,7 +64,8 @@ class Protocol(HttpToolsProtocol):
 
     uvicorn waits for a request without end: `look`, called every second, gives up on one that comes too slowly.
 
-    What the application can answer at once is written at once: a task for it would cost more than the answer.
+    What the application can answer at once is written at once, before uvicorn makes a scope, a cycle, a timer and a
+    task for it: they would cost more than the answer.
     """
 
     _in_head = True
@@ -76,12 +76,12 @@ class Protocol(HttpToolsProtocol):
     _is_refused = False
     # Requests begun, and for how many seconds `look` has found the same one unfinished.
     _begun = _looked_at = _seconds = 0
-    _in_body = False
+    _in_body = _is_answered = _has_cycle = False
 
     def on_message_begin(self) -> None:
         self._begun += 1
         self._in_head, self._first, self._arrived = True, self._chunk, 0
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -89,10 +89,44 @@ class Protocol(HttpToolsProtocol):
             self._problem = HeadersTooLarge(HEADER_BYTES)
             raise self._problem
         self._in_body = True
-        super().on_headers_complete()
+        if not self._answer_at_once():
+            self._begin_as_usual()
+            super().on_headers_complete()
+
+    def _answer_at_once(self) -> bool:
+        parser = self.parser
+        is_plain = self._is_between and not self.expect_100_continue and not self.flow.write_paused
+        if not (is_plain and parser.should_keep_alive() and parser.get_http_version() == "1.1"):
+            return False
+        app: Answering = self.app
+        whole = app.at_once(parser.get_method(), self.url, self.headers, self.client)
+        if whole is None:
+            return False
+        # The date is the only header that uvicorn adds as `server` below configures it.
+        date = self.server_state.default_headers[0][1]
+        self.transport.write(b"%bdate: %b\r\n\r\n%b" % (whole.head, date, whole.body))
+        self._is_answered = True
+        return True
+
+    @property
+    def _is_between(self) -> bool:
+        """Whether all that was asked before has been answered."""
+        return not self._has_cycle or self.cycle.response_complete
+
+    def _begin_as_usual(self) -> None:
+        """What uvicorn does at a message's begin, which was put off until it was needed."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self._has_cycle = True
+        cast("Scope", self.scope)["onduty.cut"] = self._cut
+        self.headers.extend(headers)
+        self.url, self.expect_100_continue = url, expects
 
     def on_message_complete(self) -> None:
         self._in_body = False
+        if self._is_answered:
+            self._is_answered = False
+            return
         super().on_message_complete()
 
     def look(self) -> None:
@@ -103,6 +137,11 @@ class Protocol(HttpToolsProtocol):
             self._seconds += 1
             if self._is_late() and not self.flow.read_paused:
                 self._give_up()
+        elif self._is_between:
+            # uvicorn's own timer is armed only where uvicorn answered last.
+            self._seconds += 1
+            if self._seconds > _KEEP_ALIVE_SECONDS:
+                self.transport.close()
 
     def _is_late(self) -> bool:
         if not self._begun:
@@ -134,19 +173,6 @@ class Protocol(HttpToolsProtocol):
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        is_plain = cycle.keep_alive and not cycle.waiting_for_100_continue and not self.flow.write_paused
-        whole = cast("Answering", app).at_once(cast("Scope", cycle.scope)) if is_plain else None
-        if whole is None:
-            cast("Scope", cycle.scope)["onduty.cut"] = self._cut
-            super()._start_asgi_task(cycle, app)
-            return
-        cycle.response_started = cycle.response_complete = True
-        # The date is the only header that uvicorn adds as `server` below configures it.
-        date = self.server_state.default_headers[0][1]
-        self.transport.write(b"%bdate: %b\r\n\r\n%b" % (whole.head, date, whole.body))
-        self.on_response_complete()
 
     def _cut(self) -> None:
         """End the connection, and with it what the system still holds for somebody who does not read."""
