@@ -250,7 +250,7 @@ def test_the_page_says_what_the_api_says(server: Server) -> None:
         assert "<img src=x onerror=alert(1)> {{ 7*7 }}" in words
         assert b"<img" not in answer.body
         assert "gone" not in words
-        assert f'id="session-{row["session_id"]}"'.encode() in answer.body
+        assert f"id='session-{row['session_id']}'".encode() in answer.body
         assert row["connected_at"].encode() in answer.body
 
 

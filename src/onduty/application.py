@@ -27,6 +27,7 @@ from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
 from onduty.identity.routes import router as identity
 from onduty.identity.token_routes import router as tokens
+from onduty.identity.wall_pages import router as wall_opening
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
 from onduty.mcp.layer import Layer
@@ -43,6 +44,7 @@ from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
 from onduty.sessions.stream_pages import router as live
 from onduty.sessions.stream_routes import router as stream
+from onduty.sessions.wall_pages import router as wall
 from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
@@ -71,6 +73,8 @@ _ROUTERS: Final = (
     (join, ""),
     (on_duty, ""),
     (live, ""),
+    (wall_opening, ""),
+    (wall, ""),
 )
 
 
@@ -105,7 +109,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
     for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "streams"):
         setattr(app.state, name, getattr(rooms, name))
-    for name in ("tokens", "members", "invitations", "owning", "audit"):
+    for name in ("tokens", "members", "invitations", "owning", "audit", "walls"):
         setattr(app.state, name, getattr(rooms, name))
     app.state.methods = []
     for router, prefix in _ROUTERS:

@@ -12,6 +12,7 @@ from onduty.identity.issuing import Issuing
 from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
 from onduty.identity.service import Identity
+from onduty.identity.walls import Walls
 from onduty.limits import Limits
 from onduty.mcp.service import Wires
 from onduty.origins import Origins
@@ -54,6 +55,7 @@ class Rooms:
     presence: Presence
     streams: Streams
     wires: Wires
+    walls: Walls
     tokens: Tokens
     members: Members
     invitations: Invitations
@@ -134,6 +136,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         presence=presence,
         streams=streams,
         wires=wires,
+        walls=Walls(database, identity),
         tokens=Tokens(database, identity, projects, sessions),
         members=Members(database, projects, identity, sessions),
         invitations=Invitations(database, projects, identity),

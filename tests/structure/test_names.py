@@ -29,7 +29,9 @@ _ALLOWED = {
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "moving", "restoring", "upgrading"},
     "audit": _FURNITURE | {"reading"},
-    "identity": _FURNITURE | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"},
+    "identity": _FURNITURE
+    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"}
+    | {"walls", "wall_pages"},
     "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
     "sessions": _FURNITURE
     | {

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from onduty.clock import Instant
 from onduty.database.transaction import Reader, Writer
 from onduty.identity.model import Principal
-from onduty.identity.tables import browser_sessions, sign_in_links, token_projects, tokens, users
+from onduty.identity.tables import browser_sessions, sign_in_links, token_projects, tokens, users, wall_views
 
 
 class StoredToken(NamedTuple):
@@ -127,6 +127,18 @@ def see_browser_session(writer: Writer, digest: bytes) -> None:
     writer.connection.execute(
         update(browser_sessions).where(browser_sessions.c.digest == digest).values(last_seen_at=writer.now)
     )
+
+
+def add_wall_view(writer: Writer, digest: bytes, token_id: str) -> None:
+    writer.connection.execute(insert(wall_views), {"digest": digest, "token_id": token_id})
+
+
+def wall_view(reader: Reader, digest: bytes) -> str | None:
+    """The id of the token that a browser on a wall shows by."""
+    token_id: str | None = reader.connection.execute(
+        select(wall_views.c.token_id).where(wall_views.c.digest == digest)
+    ).scalar()
+    return token_id
 
 
 def end_browser_session(writer: Writer, digest: bytes) -> None:

@@ -55,3 +55,11 @@ browser_sessions = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger, nullable=False),
 )
+
+# A browser that shows a project on a wall, by a token of its own.
+wall_views = Table(
+    "wall_views",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("token_id", String(36), ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+)

@@ -50,13 +50,17 @@ _USUAL: Final = ("group", "machine")
 class Eye:
     """Who looks, and when: ages are counted on the server's `now`, times of day stand in the `zone` (None: UTC).
 
-    Without a `now` the times are left to the page's script.
+    Without a `now` the times are left to the page's script. A wall is nobody's: nothing leads on from there.
     """
 
     user_id: str
     now: Instant | None
     zone: ZoneInfo | None
     name_of: Callable[[str], str]
+
+    @property
+    def is_wall(self) -> bool:
+        return not self.user_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,7 @@ setClock(now, load?.responseStart ?? performance.now());
 keepZone();
 adopt();
 sayAll();
+document.getElementById("utc")?.remove();
 ({ mine, onDuty } = count());
 filter();
 live.hidden = false;
