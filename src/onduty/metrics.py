@@ -39,6 +39,7 @@ class Metrics(Collector):
         gauges = {
             "onduty_ready": ("1 where nothing keeps the server from being ready", not trouble(rooms)),
             "onduty_streams": ("Open presence streams", len(rooms.presence.streams)),
+            "onduty_live_streams": ("Open streams of what changes", len(rooms.streams.streams)),
             "onduty_write_lag_seconds": ("Age of the oldest unwritten activity", rooms.keeping.lag_ms(now) / 1000),
             "onduty_sessions_in_memory": ("Agent sessions in memory", len(rooms.registry.sessions)),
             "onduty_statements": ("Statements run on the database since the start", rooms.database.statements),

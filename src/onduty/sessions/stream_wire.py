@@ -2,6 +2,7 @@
 
 The pages' twin tells several projects in one stream, so each of its events names its project. Its snapshot has no more
 than ids and states: whoever gets one fetches the part of the page again, whose 500 rows would come a second time here.
+Where one of the viewer's own waits, there is a `notice`: what to say of it outside the page.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from onduty.answers import Headers
 from onduty.clock import Instant, rfc3339
 from onduty.sessions.rows import encode
 from onduty.sessions.stream import Change, Told
+from onduty.wording import client_name, wait_words
 
 Dress = Callable[[dict[str, Any], str, str], Mapping[str, Any]]
 """What a page's `session` event holds beside the row: made of the row, who looks, and the project's id."""
@@ -54,8 +56,9 @@ class Wire:
             words["session_id"] = change.session_id
         else:
             words["session"] = change.told.row
-            if viewer is not None and self.dress is not None:
-                words |= self.dress(change.told.row, viewer, project_id)
+            if viewer is not None:
+                words |= _notice(change.told, viewer)
+                words |= {} if self.dress is None else self.dress(change.told.row, viewer, project_id)
         return words
 
     def snapshot(self, number: int, rows: Iterable[Told]) -> Iterator[bytes]:
@@ -70,9 +73,11 @@ class Wire:
                 piece = b""
         yield piece + b'],"now":%b}\n\n' % encode(rfc3339(self.now))
 
-    def outline(self, number: int, project_id: str, rows: Iterable[Told]) -> bytes:
+    def outline(self, number: int, project_id: str, viewer: str, rows: Iterable[Told]) -> bytes:
         """A page's snapshot: the ids that there are, and their states."""
-        sessions = [{"session_id": told.row["session_id"], "state": told.state} for told in rows]
+        sessions = [
+            {"session_id": told.row["session_id"], "state": told.state, **_notice(told, viewer)} for told in rows
+        ]
         return self._event("snapshot", number, {"project_id": project_id, "sessions": sessions})
 
     def withdrawn(self, number: int, project_id: str) -> bytes:
@@ -88,6 +93,21 @@ class Wire:
     def _event(self, kind: str, number: int, words: dict[str, Any]) -> bytes:
         told = encode({**words, "now": rfc3339(self.now)})
         return b"id: %b\nevent: %b\ndata: %b\n\n" % (self.id_of(number).encode(), kind.encode(), told)
+
+
+def _notice(told: Told, viewer: str) -> dict[str, Any]:
+    """What to say outside the page where the viewer's own session waits: since when, and for what."""
+    if told.state != "waiting" or told.user_id != viewer:
+        return {}
+    row = told.row
+    who = f"{client_name(row['caller_origin'])} on {row['machine_id']}"
+    return {
+        "notice": {
+            "since": row["because"]["at"],
+            "title": "Waiting for you",
+            "body": f"{who} {wait_words(row['because'])}",
+        }
+    }
 
 
 def number_of(process: str, last_event_id: str | None) -> int | None:

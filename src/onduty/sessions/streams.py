@@ -232,7 +232,9 @@ class Streams:
         stream.checked_at = now
         self.streams.add(stream)
         first = [self._begun(stream, project_id, number, now) for project_id in sorted(stream.projects)]
-        stream.first = chain([RETRY], *first)
+        # After that a reader knows that all is told.
+        beat = [] if stream.viewer is None else [self._at(now).beat(self._numbers.last, stream.viewer)]
+        stream.first = chain([RETRY], *first, beat)
         if self.closing:
             stream.end()
 
@@ -250,7 +252,7 @@ class Streams:
             rows = feed.rows_in(stream.states)
             if stream.viewer is None:
                 return wire.snapshot(self._numbers.last, rows)
-            return [wire.outline(self._numbers.last, project_id, rows)]
+            return [wire.outline(self._numbers.last, project_id, stream.viewer, rows)]
         kinds = [(change, change.kind(stream.states)) for change in changes]
         return [wire.change(change, kind, project_id, stream.viewer) for change, kind in kinds if kind]
 
