@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.serving import Server
 
 # What Chromium would ask of other hosts, and what it cannot do in a container.
-_FLAGS = [
+FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -90,7 +90,7 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program, "these tests drive Chromium: install your system's package for it"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=_FLAGS)
+        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield started
         started.close()
 

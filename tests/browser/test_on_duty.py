@@ -126,6 +126,24 @@ def test_a_session_goes_quiet_by_time_alone(person: Person) -> None:
     expect(page.locator(".tally [data-count=quiet]")).to_have_text("1 quiet", use_inner_text=True)
 
 
+def test_the_lost_stand_apart_and_count_not(person: Person) -> None:
+    project = new_project(person.server)
+    page = person.sign_in(f"/projects/{project}")
+    tell(person.server, project, "an alias", "prompt", ago_ms=31 * 60_000)
+    lost = page.locator("#lost .row")
+    expect(lost).to_contain_text("Lost", timeout=WITHIN_MS)
+    expect(lost).to_contain_text("No sign of life for 31 min, turn still open")
+    expect(lost).to_contain_text("on laptop")
+    expect(page.locator("h1")).to_have_text("Nobody on duty", use_inner_text=True)
+    expect(page.locator(".tally [data-count=lost]")).to_have_text("1 lost", use_inner_text=True)
+    page.reload()
+    expect(lost).to_be_visible()
+    tell(person.server, project, "an alias", "prompt")
+    expect(page.locator("#groups .row")).to_contain_text("Working", timeout=WITHIN_MS)
+    expect(lost).to_have_count(0)
+    expect(page.locator("#lost")).to_be_hidden()
+
+
 def test_two_who_watch_see_the_same_change(people: People) -> None:
     one, other = people(), people()
     project = new_project(one.server)

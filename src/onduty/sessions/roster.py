@@ -18,6 +18,8 @@ DENSITIES: Final = {"roomy": "Roomy", "compact": "Dense"}
 STATES: Final = ("waiting", "working", "idle", "quiet", "lost")
 _CARDS: Final = 4
 _ROOMY: Final = 60
+# Nobody scrolls on a wall.
+_ROOMY_ON_WALL: Final = 6
 _MARKS: Final = frozenset({"claude-code", "codex", "cursor", "gemini-cli", "copilot-cli", "opencode"})
 
 
@@ -122,6 +124,7 @@ class Roster:
     """All that a page says of a project. `clock` is the time of day at which it was so."""
 
     look: Look
+    density: str
     on_duty: int
     tally: Mapping[str, int]
     asks: Sequence[Entry]
@@ -139,10 +142,6 @@ class Roster:
     def as_cards(self) -> bool:
         """Whether few enough wait for a card each."""
         return len(self.asks) <= _CARDS
-
-    @property
-    def density(self) -> str:
-        return self.look.rows or ("compact" if self.on_duty > _ROOMY else "roomy")
 
     @property
     def hidden(self) -> int:
@@ -173,6 +172,7 @@ def roster(rows: Sequence[Row], lost: Sequence[Row], eye: Eye, look: Look = Look
     counts = Counter(row["state"] for row in (*rows, *lost))
     return Roster(
         look=look,
+        density=look.rows or ("roomy" if len(rows) <= (_ROOMY_ON_WALL if eye.is_wall else _ROOMY) else "compact"),
         on_duty=len(rows),
         tally={state: counts[state] for state in STATES},
         asks=asks,

@@ -1,9 +1,10 @@
 // Who is on duty, live: the stream's changes go into the rows, and the page says when it hears nothing.
 import { serverNow, setClock, timeOfDay } from "./ages.js";
 import { count } from "./counts.js";
-import { Direct } from "./direct.js";
 import { filter } from "./filter.js";
 import { Hold } from "./hold.js";
+import { listen } from "./live.js";
+import { Source } from "./live-source.js";
 import { adopt, agents, change, isLost, keyOf, markup, places, read, release, remove, root, sayAll, sayInView } from "./roster.js";
 
 const page = document.documentElement;
@@ -13,7 +14,7 @@ const icon = document.getElementById("icon");
 const said = document.getElementById("said");
 const { project, name, position, now } = root.dataset;
 const isWall = "wall" in root.dataset;
-const [stream, part] = isWall ? ["/wall/live", "/wall/part"] : [`/live?project=${project}`, `/on-duty/${project}`];
+const part = isWall ? "/wall/part" : `/on-duty/${project}`;
 
 let heardAt = now;
 let mine;
@@ -101,6 +102,27 @@ function tellBanner() {
   if (line.textContent !== words) line.textContent = words;
 }
 
+// A wall has a stream of its own: nothing of what people's tabs share is for it.
+function hang() {
+  let nextTry = 0;
+  const source = new Source("/wall/live", position, {
+    event(kind, data) {
+      nextTry = 0;
+      handlers[kind]?.(data);
+    },
+    silent: handlers.silent,
+    back: handlers.back,
+    refused: handlers.refused,
+    trying: (ms) => (nextTry = performance.now() + ms),
+  });
+  return {
+    connect: () => source.connect(),
+    get nextTry() {
+      return nextTry;
+    },
+  };
+}
+
 let fetching;
 // Take over the whole part as the server has it now.
 async function fetchPart() {
@@ -152,7 +174,7 @@ document.getElementById("utc")?.remove();
 ({ mine, onDuty } = count());
 filter();
 live.hidden = false;
-const connection = new Direct(stream, position, handlers);
+const connection = isWall ? hang() : listen(project, position, handlers);
 setInterval(tick, 1_000);
 banner.querySelector("button").addEventListener("click", () => connection.connect());
 document.addEventListener("visibilitychange", () => document.hidden || sayAll());
