@@ -26,6 +26,10 @@ function told(hidden, all) {
   return `No agent ${what}. ${are}`;
 }
 
+export function isFiltering() {
+  return Boolean(look.q || look.state);
+}
+
 export function filter() {
   const words = look.q.toLowerCase().split(/\s+/).filter(Boolean);
   let [hidden, all] = [0, 0];

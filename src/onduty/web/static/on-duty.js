@@ -1,7 +1,7 @@
 // Who is on duty, live: the stream's changes go into the rows, and the page says when it hears nothing.
 import { serverNow, setClock, timeOfDay } from "./ages.js";
 import { count } from "./counts.js";
-import { filter } from "./filter.js";
+import { filter, isFiltering } from "./filter.js";
 import { Hold } from "./hold.js";
 import { listen } from "./live.js";
 import { Source } from "./live-source.js";
@@ -15,6 +15,9 @@ const said = document.getElementById("said");
 const { project, name, position, now } = root.dataset;
 const isWall = "wall" in root.dataset;
 const part = isWall ? "/wall/part" : `/on-duty/${project}`;
+
+// Changes come several at once, and are counted once.
+const TOGETHER_MS = 30;
 
 let heardAt = now;
 let mine;
@@ -41,10 +44,10 @@ function tallySoon() {
   if (isDue) return;
   isDue = true;
   // Not by animation frame, which a hidden tab has none of: its title counts too.
-  queueMicrotask(() => {
+  setTimeout(() => {
     isDue = false;
     tally();
-  });
+  }, TOGETHER_MS);
 }
 
 function hear(data) {
@@ -58,8 +61,7 @@ const handlers = {
     const { session } = data;
     toldAt.set(session.session_id, data.now);
     const told = { id: session.session_id, state: session.state, key: keyOf(session), machine: session.machine_id };
-    change(told, markup(data.shown), hold.isHeld);
-    tallySoon();
+    if (change(told, markup(data.shown), hold.isHeld) || isFiltering()) tallySoon();
   },
   gone(data) {
     hear(data);

@@ -75,7 +75,7 @@ export function adopt() {
   for (const row of root.querySelectorAll(".row .child")) row.hidden = !row.closest(".row").dataset.depth;
 }
 
-// An agent reads otherwise now. While the order is held it changes where it stands.
+// An agent reads otherwise now; whether any count may be another. While the order is held it changes where it stands.
 export function change(told, fresh, isHeld) {
   const agent = agents.get(told.id) ?? {};
   const moved = !agent.shown || agent.isGone || isAsk(agent.shown) !== isAsk(fresh) || standsElsewhere(agent, told);
@@ -95,6 +95,7 @@ export function change(told, fresh, isHeld) {
   } else {
     put(agent, fresh);
   }
+  return moved || isOther;
 }
 
 function standsElsewhere(agent, told) {
