@@ -54,7 +54,7 @@ dist: $(UV)
 	  --build-constraints build-requirements.txt --require-hashes
 	@ls dist/*
 
-bench: .venv/.synced
+bench: system .venv/.synced
 	@$(BIN)/python -m benchmarks
 
 soak: .venv/.synced

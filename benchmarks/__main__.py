@@ -11,10 +11,11 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import calls, holding, hot, pages, start_up, starts, table
+from benchmarks import calls, growth, holding, hot, pages, start_up, starts, table
 from benchmarks.figure import Figure
 from benchmarks.loading import Load
 from benchmarks.subjects import Bench
+from tests.database.postgres import programs
 
 ROWS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "list": hot.listed,
@@ -31,6 +32,7 @@ ROWS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "page": pages.who_is_on_duty,
     "start": start_up.start,
     "imports": start_up.imports,
+    "growth": growth.growth,
 }
 
 
@@ -45,6 +47,8 @@ def main() -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     if not sys.platform.startswith("linux"):
         parser.error("CPU time and memory are read from /proc: this runs on Linux")
+    if programs() is None and (not asked.rows or "growth" in asked.rows):
+        parser.error("growth is measured on PostgreSQL too, which is not installed (Debian: postgresql)")
     figures = measured([name for name in ROWS if name in asked.rows or not asked.rows], quick=asked.quick)
     table.show(figures, Console(width=None if sys.stdout.isatty() else 160))
     if asked.json is not None:

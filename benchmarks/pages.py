@@ -11,7 +11,7 @@ from itertools import count as count_from
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure, Goal, below
-from benchmarks.subjects import UNLIMITED, Bench, agents
+from benchmarks.subjects import UNLIMITED, Bench
 from tests.browser.conftest import FLAGS, Person
 from tests.serving import Server
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import CDPSession, Page
 
 _FEW = 20
+_AT = "2026-01-01T00:00:00Z"
+_CLIENTS = ("claude-code", "codex", "cursor", "copilot-cli")
 _WORDS = count_from(1)
 _KB = 1024
 # Says something of a session as its own agent would, and answers in how many ms it stood on the page.
@@ -43,8 +45,8 @@ def who_is_on_duty(bench: Bench) -> list[Figure]:
     """The page with 500 agents, beside the same page with 20."""
     many = bench.sized(500, 70)
     with bench.onduty(UNLIMITED) as server, _browser() as browser:
-        few = _measured(bench, browser, server, _FEW, many=False)
-        full = _measured(bench, browser, server, many, many=True)
+        few = _measured(bench, browser, server, _FEW)
+        full = _measured(bench, browser, server, many)
     beside = f"the same with {_FEW}"
     rows = [
         ("compressed page", "kB", "packed", below(40, "kB", full["packed"])),
@@ -72,11 +74,11 @@ def _browser() -> Iterator[Any]:
         started.close()
 
 
-def _measured(bench: Bench, browser: Any, server: Server, count: int, *, many: bool) -> dict[str, float]:
-    here = len(server.call("GET", f"/api/projects/{server.project_id}/agent-sessions").json["sessions"])
-    ids = agents(server, max(1, count - here))
+def _measured(bench: Bench, browser: Any, server: Server, count: int) -> dict[str, float]:
+    project = _project(server)
+    ids = _agents(server, project, count)
     person = Person(browser, server)
-    path = f"/projects/{server.project_id}"
+    path = f"/projects/{project}"
     page = person.sign_in(path)
     cdp = person.context.new_cdp_session(page)
     cdp.send("Performance.enable")
@@ -87,7 +89,7 @@ def _measured(bench: Bench, browser: Any, server: Server, count: int, *, many: b
     cookie = next(each["value"] for each in person.context.cookies() if each["name"] == "onduty")
     headers = {"Cookie": f"onduty={cookie}", "Accept-Encoding": "gzip"}
     packed = server.call("GET", path, token=None, headers=headers)
-    update = _update_bytes(server, ids[0], headers)
+    update = _update_bytes(server, project, ids[0], headers)
     person.context.close()
     return {
         "packed": len(packed.body) / _KB,
@@ -97,6 +99,36 @@ def _measured(bench: Bench, browser: Any, server: Server, count: int, *, many: b
         "script an update": script,
         "seen": statistics.median(seen),
     }
+
+
+def _project(server: Server) -> str:
+    body = {"name": f"project {next(_WORDS)}"}
+    return str(server.call("POST", "/api/projects", token=server.owner_token, json=body).json["id"])
+
+
+def _agents(server: Server, project: str, count: int) -> list[str]:
+    """So many agents on 25 machines, as hooks tell them; the ids of their sessions."""
+    found: list[str] = []
+    for machine in range(25):
+        numbers = range(machine, count, 25)
+        events = [_prompt(number) for number in numbers]
+        batch = {
+            "sent_at": _AT,
+            "project_id": project,
+            "machine_id": f"machine-{machine:02}",
+            "caller_origin": _CLIENTS[machine % len(_CLIENTS)],
+            "client_version": "2.1.330",
+            "events": events,
+        }
+        if events:
+            answer = server.call("POST", "/api/agent-events", token=server.owner_token, json=batch, timeout=60)
+            found += [result["session_id"] for result in answer.json["results"]]
+    return found
+
+
+def _prompt(number: int) -> dict[str, str]:
+    told = {"session": f"conversation-{number}", "branch": f"feature/{number * 7919 % 1000}", "folder": "checkout"}
+    return {"id": f"prompt-{number}", "kind": "prompt", "at": _AT, **told}
 
 
 def _load(page: Page, cdp: CDPSession) -> tuple[float, float]:
@@ -116,10 +148,10 @@ def _change(page: Page, server: Server, session: str) -> float:
     return float(page.evaluate(_SEEN, [f"/api/agent-sessions/{session}", server.owner_token, said]))
 
 
-def _update_bytes(server: Server, session: str, headers: dict[str, str]) -> float:
+def _update_bytes(server: Server, project: str, session: str, headers: dict[str, str]) -> float:
     """What one change of an ordinary row is on the stream of a browser."""
     with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
-        connection.request("GET", f"/live?project={server.project_id}", headers={"Cookie": headers["Cookie"]})
+        connection.request("GET", f"/live?project={project}", headers={"Cookie": headers["Cookie"]})
         stream = connection.getresponse()
         while not stream.readline().startswith(b"data:"):
             pass

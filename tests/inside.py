@@ -53,6 +53,7 @@ class Request:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Told:
 
     @property
     def json(self) -> Any:
-        return json_text.loads(self.body)
+        return json_text.loads(self.body) if self.body else None
 
 
 @dataclass
@@ -104,12 +105,17 @@ class Inside:
 
     async def call(self, who: str, method: str, path: str, json: Any = None) -> Told:
         """A plain request of one of the people."""
-        headers = [(b"authorization", f"Bearer {self.tokens[who]}".encode())]
-        body = b"" if json is None else json_text.dumps(json).encode()
-        if json is not None:
-            headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-        path, _, query = path.partition("?")
-        return await self.ask(Request(method, path, query.encode(), tuple(headers), body))
+        return await self.ask(said(method, path, self.tokens[who], json))
+
+
+def said(method: str, path: str, token: str | None, json: Any = None, address: str = "127.0.0.1") -> Request:
+    """A plain request, with a query or without."""
+    headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
+    body = b"" if json is None else json_text.dumps(json).encode()
+    if json is not None:
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    path, _, query = path.partition("?")
+    return Request(method, path, query.encode(), tuple(headers), body, address)
 
 
 def _told(whole: Whole) -> Told:
@@ -133,7 +139,7 @@ def _scope(request: Request) -> dict[str, Any]:
         "query_string": request.query,
         "root_path": "",
         "headers": [*host, *request.headers],
-        "client": ("127.0.0.1", 50_000),
+        "client": (request.address, 50_000),
         "server": ("127.0.0.1", 4646),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onduty.server import log_to_stderr
+from onduty.log import log_to_stderr
 from tests.asking import Answer, ask
 from tests.cli.test_real_server import onduty
 from tests.mcp.speaking import ERAS, Desk, new_token

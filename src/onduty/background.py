@@ -12,11 +12,13 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 _GRACE = 1.0  # seconds that what is cancelled has for its clean-up
+_ASKED_EVERY = 0.2  # seconds
 
 
 class Wake:
@@ -80,7 +82,8 @@ class Background:
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         """Run a one-off task. `stop` awaits it; if it fails, that is logged and the process goes on."""
-        task = asyncio.get_running_loop().create_task(work, name=name)
+        # What goes on for as long as the process is no part of the request that first needed it.
+        task = asyncio.get_running_loop().create_task(work, name=name, context=Context())
         self._tasks[task] = name
         task.add_done_callback(self._done)
 
@@ -138,6 +141,17 @@ async def unstopped(name: str, work: Coroutine[Any, Any, T]) -> T:
     _unstopped.add(task)
     task.add_done_callback(_unstopped.discard)
     return await asyncio.shield(task)
+
+
+async def unless(stop: Callable[[], bool], work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns. Once `stop`, asked some times a second, answers True it is cancelled: CancelledError."""
+    task = asyncio.get_running_loop().create_task(work)
+    while not task.done():
+        await asyncio.wait([task], timeout=_ASKED_EVERY)
+        if stop() and task.cancel():
+            await asyncio.wait([task], timeout=_GRACE)
+            raise asyncio.CancelledError
+    return task.result()
 
 
 _unstopped: set[asyncio.Task[Any]] = set()

@@ -34,6 +34,7 @@ from onduty.clock import Clock, Instant
 from onduty.errors import Forbidden, Internal, Invalid, Misdirected, Problem
 from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
+from onduty.log import request_id
 from onduty.origins import Origins, cors_headers, preflight_headers, takes_cors, takes_no_foreigner
 from onduty.projects.service import Projects, may_act
 from onduty.sessions.reading import Reading
@@ -89,9 +90,10 @@ class Front:
                 twice = twice or name in (b"host", b"authorization")
                 value = headers[name] + b", " + value
             headers[name] = value
-        request_id = b"%b-%d" % (self._process, next(self._requests))
-        scope["onduty.request_id"] = request_id.decode()
-        send = _dressed(send, [(b"x-request-id", request_id)], counted=partial(self._count, scope))
+        own_id = b"%b-%d" % (self._process, next(self._requests))
+        # The server gives each request a task, and with it a context, of its own: nobody else reads this.
+        request_id.set(own_id.decode())
+        send = _dressed(send, [(b"x-request-id", own_id)], counted=partial(self._count, scope))
         if twice or b"host" not in headers:
             await refuse(send, Invalid("The request needs one Host header and at most one Authorization header"))
         elif not self._names_us(headers[b"host"]):
@@ -212,10 +214,10 @@ class Front:
         except Problem as problem:
             await refuse(watched, problem)
         except Exception:
-            _log.exception("request %s failed", scope["onduty.request_id"])
+            _log.exception("a request failed")
             if begun:
                 raise
-            await refuse(send, Internal(scope["onduty.request_id"]))
+            await refuse(send, Internal(request_id.get()))
 
     def _count(self, scope: Scope, status: int) -> None:
         route = scope.get("route")

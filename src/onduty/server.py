@@ -2,12 +2,11 @@
 
 import asyncio
 import gc
-import json
 import logging
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Final
 
@@ -17,13 +16,15 @@ from onduty import process
 from onduty.addresses import networks
 from onduty.application import application
 from onduty.background import Background
-from onduty.clock import rfc3339
+from onduty.database import postgres
 from onduty.database.backups import Backups, vouch
 from onduty.database.files import AlreadyInUse, Lock, prepare_folder
 from onduty.database.opening import opened
 from onduty.database.refused import Refused
+from onduty.errors import Unavailable
 from onduty.first_start import first_start
 from onduty.front import Front
+from onduty.log import log_to_stderr
 from onduty.rooms import Rooms, build
 from onduty.settings import Settings
 
@@ -78,24 +79,35 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
         server.should_exit = True
 
     background = Background(leave)
-    database, clock = await opened(settings.sqlite_file or str(settings.database))
+    database, clock = await opened(settings.place)
     rooms = build(settings, clock, database, background)
     server = process.server(front_of(rooms), rooms.leave)
     background.start("database", partial(database.watch, background.wake()))
-    if (path := settings.sqlite_file) is not None:
-        backups = Backups(path, settings.backup_folder, clock, settings.backups)
-        background.start("backups", partial(backups.run, background.wake()))
+    backups = Backups(settings.place, settings.backup_folder, clock, settings.backups)
+    background.start("backups", partial(backups.run, background.wake()))
     try:
-        await rooms.load()
+        with _needing(settings):
+            await rooms.load()
         # What is here now stays: each look through all of it would hold the loop up, with 10 000 sessions for 40 ms.
         gc.freeze()
         rooms.origins.port = bound.getsockname()[1]
-        await first_start(rooms, address(settings, rooms.origins.port), tell)
+        with _needing(settings):
+            await first_start(rooms, address(settings, rooms.origins.port), tell)
         tell(f"Onduty serves at {address(settings, rooms.origins.port)}")
         await server.serve(sockets=[bound])
     finally:
         await rooms.close()
     return 70 if failed else 0
+
+
+@contextmanager
+def _needing(settings: Settings) -> Iterator[None]:
+    """Nothing starts on a database that, once opened, is out of reach again or cannot be written: `Refused`."""
+    try:
+        yield
+    except Unavailable as problem:
+        where = settings.sqlite_file or postgres.shown(str(settings.place))
+        raise Refused(f"{problem.message}: {where}.") from problem
 
 
 def front_of(rooms: Rooms) -> Front:
@@ -125,26 +137,3 @@ def tell(line: str) -> None:
     """Print a line on stdout at once, never wrapped."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-class _Lines(logging.Formatter):
-    """A record as one line of JSON, which no client's words can break."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}
-        line["timestamp"] = rfc3339(int(record.created * 1000))
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        # JSON leaves the one control character of ASCII that it could leave out.
-        return json.dumps(line).replace("\x7f", "\\u007f")
-
-
-def log_to_stderr(level: str) -> None:
-    """Log JSON lines of our own and of libraries to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for chatty in ("uvicorn", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))

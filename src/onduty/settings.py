@@ -58,12 +58,22 @@ class Settings:
     def sqlite_file(self) -> Path | None:
         """The SQLite file, None where the database is PostgreSQL."""
         if self.database is None:
-            return self.data / "onduty.sqlite3"
+            return self.own_file
         return _sqlite_path(self.database) if self.database.startswith("sqlite:") else None
 
     @property
+    def own_file(self) -> Path:
+        """The SQLite file that there is where no database is named."""
+        return self.data / "onduty.sqlite3"
+
+    @property
+    def place(self) -> Path | str:
+        """Where the data is: the SQLite file, or a PostgreSQL database's address."""
+        return self.sqlite_file or str(self.database)
+
+    @property
     def backup_folder(self) -> Path:
-        """Where backups of a SQLite file are kept."""
+        """Where backups are kept."""
         return self.data / "backups"
 
 

@@ -22,14 +22,14 @@ from onduty.projects import store
 from onduty.projects.tables import invitations, members, projects
 from onduty.sessions.stream_routes import may_watch
 from onduty.sessions.tables import agent_sessions
-from tests.access.inside import Inside, inside
+from tests.access.house import House, inside
 from tests.access.world import World
 from tests.people import ALICE, BOB
 from tests.watching import stream_of, watch
 
 
 def test_a_token_neither_lists_nor_revokes_itself(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         me = (await place.did("GET", "/me", place.alice))["token"]["id"]
         assert (await place.did("GET", "/tokens", place.alice))["tokens"] == []
         assert (await place.ask("DELETE", f"/tokens/{me}", place.alice)).status == 403
@@ -47,7 +47,7 @@ def test_a_token_neither_lists_nor_revokes_itself(tmp_path: Path) -> None:
 
 
 def test_a_revoked_token_and_its_sessions_end_at_once_and_stay_so(tmp_path: Path) -> None:
-    async def story(place: Inside) -> tuple[str, str, str]:
+    async def story(place: House) -> tuple[str, str, str]:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         made = await place.did("POST", "/tokens", place.alice, {"name": "agent"})
         sessions = f"/projects/{team}/agent-sessions"
@@ -65,7 +65,7 @@ def test_a_revoked_token_and_its_sessions_end_at_once_and_stay_so(tmp_path: Path
 
     token, alice, team = inside(tmp_path, story)
 
-    async def after_a_restart(place: Inside) -> None:
+    async def after_a_restart(place: House) -> None:
         assert (await place.ask("GET", "/me", token)).status == 401
         rows = (await place.did("GET", f"/projects/{team}/agent-sessions?active=false", alice))["sessions"]
         assert sorted(str(row["end_reason"]) for row in rows) == ["None", "revoked"]
@@ -74,7 +74,7 @@ def test_a_revoked_token_and_its_sessions_end_at_once_and_stay_so(tmp_path: Path
 
 
 def test_what_cannot_be_written_is_not_taken_away(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         bob = await place.join("Bob", team, "member")
         made = await place.did("POST", "/tokens", place.alice, {"name": "agent"})
@@ -88,7 +88,7 @@ def test_what_cannot_be_written_is_not_taken_away(tmp_path: Path) -> None:
 
 
 def test_a_deleted_project_is_gone_with_everything(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         bob = await place.join("Bob", team, "member")
         narrowed = (await place.did("POST", "/tokens", place.alice, {"name": "n", "project_ids": [team]}))["token"]
@@ -127,7 +127,7 @@ def _left(reader: Reader) -> dict[str, int]:
 
 
 def test_a_deletion_that_was_cut_short_goes_on_after_the_next_start(tmp_path: Path) -> None:
-    async def story(place: Inside) -> tuple[str, str]:
+    async def story(place: House) -> tuple[str, str]:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         await place.did("POST", f"/projects/{team}/agent-sessions", place.alice, {"machine_id": "m"})
         await place.rooms.database.write(lambda writer: store.begin_deletion(writer, team))
@@ -135,7 +135,7 @@ def test_a_deletion_that_was_cut_short_goes_on_after_the_next_start(tmp_path: Pa
 
     team, alice = inside(tmp_path, story)
 
-    async def after_a_restart(place: Inside) -> None:
+    async def after_a_restart(place: House) -> None:
         assert (await place.ask("GET", f"/projects/{team}", alice)).status == 403
         await place.rooms.owning.remove_deleted(place.rooms.background.wake())
         assert await place.rooms.database.read(_left) == {"projects": 0}
@@ -215,7 +215,7 @@ def test_live_streams_end_with_what_they_rest_on(world: World, how: str) -> None
 
 
 def test_a_token_that_expires_ends_its_stream(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         ends_at = place.rooms.clock.now() + 60_000
         wanted = {"name": "short", "expires_at": rfc3339(ends_at)}
@@ -252,7 +252,7 @@ def test_a_body_that_takes_its_time_does_not_outlive_its_token(world: World) -> 
 
 @pytest.mark.parametrize("first", ["register", "remove"])
 def test_nothing_slips_in_beside_a_removal(tmp_path: Path, first: str) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         bob = await place.join("Bob", team, "member")
         sessions = f"/projects/{team}/agent-sessions"

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.access.inside import Inside, Said, inside
+from tests.access.house import House, inside
 from tests.access.table import ROUTES, rows
 from tests.access.world import UNKNOWN
+from tests.inside import Told
 
 _BODIES: dict[str, Any] = {
     "PATCH": {"name": "x", "role": "viewer", "said": "x"},
@@ -22,7 +23,7 @@ _PLACES = sorted({row.what for row in rows(ROUTES) if "{" in row.what})
 def test_foreign_and_unknown_are_the_same(tmp_path: Path, what: str) -> None:
     """Bob of one project asks for things of Alice's other one, and for what nobody has."""
 
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         hers = (await place.did("POST", "/projects", place.alice, {"name": "hers"}))["id"]
         ours = (await place.did("POST", "/projects", place.alice, {"name": "ours"}))["id"]
         bob = await place.join("Bob", ours, "member")
@@ -47,21 +48,21 @@ def test_foreign_and_unknown_are_the_same(tmp_path: Path, what: str) -> None:
     inside(tmp_path, story)
 
 
-async def _outcome(place: Inside, who: str, what: str, parts: dict[str, str]) -> tuple[int, bytes, Any, int]:
+async def _outcome(place: House, who: str, what: str, parts: dict[str, str]) -> tuple[int, bytes, Any, int]:
     """Status, body, headers and the number of statements: the smallest of some, for loops write meanwhile."""
     method, _, path = what.partition(" ")
-    said, counts = Said(0, {}, b""), []
+    said, counts = Told(0, (), b""), []
     for _ in range(5):
         before = place.rooms.database.statements
         said = await place.ask(method, path.format_map(parts), who, _BODIES.get(method))
         counts.append(place.rooms.database.statements - before)
-    headers = {name: value for name, value in said.headers.items() if name != b"x-request-id"}
+    headers = {name: value for name, value in said.headers if name != b"x-request-id"}
     return said.status, said.body, headers, min(counts)
 
 
 @pytest.mark.parametrize("what", ["PATCH /members/{}", "DELETE /members/{}", "DELETE /invitations/{}"])
 def test_of_one_s_own_project_what_is_elsewhere_does_not_exist(tmp_path: Path, what: str) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         one = (await place.did("POST", "/projects", place.alice, {"name": "one"}))["id"]
         two = (await place.did("POST", "/projects", place.alice, {"name": "two"}))["id"]
         await place.join("Bob", two, "member")

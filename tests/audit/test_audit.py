@@ -10,15 +10,15 @@ import pytest
 
 from onduty.audit.model import Act
 from onduty.clock import parse_rfc3339
-from tests.access.inside import Inside, inside
+from tests.access.house import House, inside
 
 
-async def _entries(place: Inside, project_id: str) -> list[dict[str, Any]]:
+async def _entries(place: House, project_id: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await place.did("GET", f"/projects/{project_id}/audit", place.alice))["entries"]
     return found
 
 
-async def _first_uses_written(place: Inside, project_id: str, number: int) -> None:
+async def _first_uses_written(place: House, project_id: str, number: int) -> None:
     for _ in range(1000):
         if sum(e["act"] == "token_used_first" for e in await _entries(place, project_id)) == number:
             return
@@ -27,7 +27,7 @@ async def _first_uses_written(place: Inside, project_id: str, number: int) -> No
 
 
 def test_every_act_is_noted_with_who_and_from_where(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         alice, users = place.alice, place.users
         team = (await place.did("POST", "/projects", alice, {"name": "team"}))["id"]
         path = f"/projects/{team}"
@@ -72,7 +72,7 @@ def test_every_act_is_noted_with_who_and_from_where(tmp_path: Path) -> None:
 
 
 def test_newest_first_in_pages_without_a_hole_or_a_repeat(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "0"}))["id"]
         for number in range(1, 25):
             await place.did("PATCH", f"/projects/{team}", place.alice, {"name": str(number)})
@@ -93,7 +93,7 @@ def test_newest_first_in_pages_without_a_hole_or_a_repeat(tmp_path: Path) -> Non
 
 
 def test_an_act_that_is_undone_is_not_noted(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         secret = await place.secret(team, "member")
         before = await _entries(place, team)
@@ -109,7 +109,7 @@ def test_an_act_that_is_undone_is_not_noted(tmp_path: Path) -> None:
 
 
 def test_a_first_use_is_noted_on_the_hot_path_too(tmp_path: Path) -> None:
-    async def story(place: Inside) -> None:
+    async def story(place: House) -> None:
         team = (await place.did("POST", "/projects", place.alice, {"name": "team"}))["id"]
         made = await place.did("POST", "/tokens", place.alice, {"name": "agent", "project_ids": [team]})
         listed = f"/projects/{team}/agent-sessions"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.database.filled import harm, rows_in
-from tests.database.postgres import Cluster
+from tests.database.postgres import PASSWORD, Cluster
 from tests.database.test_postgres_server import register
 from tests.serving import NotReadyError, Server, StartServer
 
@@ -113,6 +113,42 @@ def test_from_a_file_to_postgresql_the_server_goes_on(start_server: StartServer,
     server.restart()
     again = register(server, "kept")
     assert (again.status, again.json["session_id"]) == (200, kept)
-    for command in ("check", "backup", "restore"):
-        code, _, err = onduty(server, command)
-        assert (code, "pg_dump" in err) == (2, True), err
+
+
+def test_a_server_on_postgresql_goes_on_from_a_backup_and_from_one_on_another_database(
+    start_server: StartServer, cluster: Cluster
+) -> None:
+    url = cluster.new()
+    server = start_server(environment={"ONDUTY_DATABASE": url})
+    kept = register(server, "kept").json["session_id"]
+    code, out, err = onduty(server, "backup")
+    assert (code, "It is whole" in err) == (0, True), err
+    backup = out.strip()
+    assert backup.startswith(str(server.data / "backups"))
+    code, out, err = onduty(server, "check", "--json")
+    told = json.loads(out)
+    assert (code, told["rows"]["agent_sessions"], told["newest_backup"]["path"]) == (0, 1, backup), err
+    code, out, err = onduty(server, "restore")
+    assert (code, out) == (2, "")
+    assert f"already in use by the Onduty server with process id {server.pid}" in err
+    register(server, "lost")
+    for place in (url, cluster.new(), f"sqlite://{server.data}/{FILE}"):
+        server.stop()
+        server.environment = {"ONDUTY_DATABASE": place}
+        code, out, err = onduty(server, "restore", backup)
+        assert (code, out, "is restored" in err) == (0, "", True), err
+        assert (f"What was there is kept as {server.data}/{FILE}.before-" in err) == (place == url)
+        assert PASSWORD not in err
+        server.restart()
+        rows = server.call("GET", f"/api/projects/{server.project_id}/agent-sessions?active=false").json["sessions"]
+        assert [row["session_id"] for row in rows] == [kept]
+
+
+def test_a_damaged_postgresql_database_is_told(start_server: StartServer, cluster: Cluster) -> None:
+    url = cluster.new()
+    server = start_server(environment={"ONDUTY_DATABASE": url})
+    cluster.sql("SET session_replication_role = replica; DELETE FROM users", url.rpartition("/")[2])
+    code, out, err = onduty(server, "check")
+    assert (code, out) == (2, "")
+    assert "refers to one of users that is not there" in err
+    assert PASSWORD not in err

@@ -27,11 +27,13 @@ PASSWORD = "s3cret-of-the-tests"
 _SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
+max_connections = 60
+log_min_messages = fatal
+"""
+UNSAFE = """
 fsync = off
 full_page_writes = off
-max_connections = 60
 shared_buffers = 32MB
-log_min_messages = fatal
 """
 _END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
 _numbers = count()
@@ -104,7 +106,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _made(folder: Path, where: Path) -> Cluster:
+def _made(folder: Path, where: Path, more: str) -> Cluster:
     cluster = Cluster(where, folder, _free_port())
     password = folder / "password"
     password.write_text(PASSWORD)
@@ -118,15 +120,16 @@ def _made(folder: Path, where: Path) -> Cluster:
         options += ["--locale-provider=icu", "--icu-locale=en-US"]
     cluster.run("initdb", "-D", data, *options, "--locale=C.UTF-8")
     with (folder / "data" / "postgresql.conf").open("a") as settings:
-        settings.write(f"{_SETTINGS}port = {cluster.port}\n")
+        settings.write(f"{_SETTINGS}{more}port = {cluster.port}\n")
     return cluster
 
 
 @contextmanager
-def _running(where: Path) -> Iterator[Cluster]:
+def running(where: Path, more: str = UNSAFE) -> Iterator[Cluster]:
+    """A cluster with these settings beside, gone with everything in it afterwards."""
     # Not pytest's folder: that one is closed to the user who runs this.
     with tempfile.TemporaryDirectory(prefix="onduty-postgres-") as folder:
-        made = _made(Path(folder), where)
+        made = _made(Path(folder), where, more)
         made.control("start")
         try:
             yield made
@@ -142,14 +145,14 @@ def cluster() -> Iterator[Cluster]:
         if os.environ.get("CI") == "true":
             pytest.fail("PostgreSQL is not installed")
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with _running(where) as made:
+    with running(where) as made:
         yield made
 
 
 @pytest.fixture
 def own_cluster(cluster: Cluster) -> Iterator[Cluster]:
     """One more, for a test that stops it."""
-    with _running(cluster.programs) as made:
+    with running(cluster.programs) as made:
         yield made
 
 

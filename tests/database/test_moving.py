@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import onduty.rooms  # noqa: F401 - it imports every room's tables
+from onduty.database.copying import Content
 from onduty.database.metadata import metadata
-from onduty.database.moving import Content, move
+from onduty.database.moving import move
 from onduty.database.refused import Refused
 from onduty.database.schema import prepare
 from tests.database.filled import fill, rows_in

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.asking import Answer
+from tests.database.cutting import way_to
 from tests.database.postgres import PASSWORD, Cluster
 from tests.serving import NotReadyError, Server, StartServer
 
@@ -177,6 +178,19 @@ def test_what_keeps_it_from_starting_is_a_line_without_a_secret(
     [line] = [line for line in said.splitlines() if line.startswith("onduty: ")]
     assert reason in line
     assert not re.search(f"{PASSWORD}|wr0ng|5ec|Traceback", said)
+
+
+@pytest.mark.parametrize("last", [1, 2])
+def test_one_that_dies_while_the_server_starts_is_a_line(
+    start_server: StartServer, cluster: Cluster, postgres_url: str, last: int
+) -> None:
+    """After it gave the lock, and after it told its schema, when all is to be loaded."""
+    with way_to(cluster.port, last) as way, pytest.raises(NotReadyError) as refused:
+        start_server(environment=on(re.sub(r":\d+/", f":{way.port}/", postgres_url)))
+    said = str(refused.value)
+    assert "exit code 2" in said
+    assert len([line for line in said.splitlines() if line.startswith("onduty: ")]) == 1, said
+    assert not re.search(f"Traceback|{PASSWORD}|Onduty serves", said)
 
 
 def test_the_password_may_stand_in_the_environment(start_server: StartServer, postgres_url: str) -> None:

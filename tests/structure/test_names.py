@@ -18,6 +18,7 @@ _ALLOWED = {
         "handout",
         "health",
         "limits",
+        "log",
         "origins",
         "process",
         "rooms",
@@ -27,7 +28,8 @@ _ALLOWED = {
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
-    | {"backups", "checking", "moving", "restoring", "upgrading"},
+    | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
+    | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading"},
     "identity": _FURNITURE
     | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"}
@@ -60,7 +62,7 @@ _ALLOWED = {
         "stream_wire",
         "streams",
     },
-    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "sdk", "shapes", "streams"},
+    "mcp": _FURNITURE | {"layer", "arriving", "answering", "lists", "offering", "plain", "sdk", "shapes", "streams"},
     "web": {"__init__", "layout", "forms", "pages", "templates", "static"},
 }
 # One file a subcommand, one file an agent client: what stands there is named for what it serves.

@@ -11,6 +11,7 @@ from onduty.cli.failure import say
 from onduty.clock import rfc3339, wall_ms
 
 if TYPE_CHECKING:
+    from onduty.database.checking import Found
     from onduty.settings import Settings
 
 app = typer.Typer(
@@ -30,13 +31,9 @@ def _settings(data: str | None, database: str | None) -> "Settings":
     return load({"data": data, "database": database})
 
 
-def _file(settings: "Settings") -> Path:
-    """The SQLite file. Refused where the data is on PostgreSQL."""
-    from onduty.database.refused import Refused
-
-    if settings.sqlite_file is None:
-        raise Refused("The data is on PostgreSQL: use pg_dump and pg_restore, or onduty database move.")
-    return settings.sqlite_file
+def _with_tables() -> None:
+    """What copies a database knows it by the rooms' tables."""
+    from onduty import rooms  # noqa: F401 - it imports every room's tables
 
 
 @contextmanager
@@ -57,31 +54,47 @@ def check(
     database: str | None = _DATABASE,
     json: bool = typer.Option(False, "--json", help="Print an object."),
 ) -> None:
-    """Look whether the SQLite file and its newest backup are whole, and count them. The server may run meanwhile."""
+    """Look whether the data and its newest backup are whole, and count them. The server may run meanwhile."""
     from onduty.cli.terminal import as_json, safe, table
-    from onduty.database.backups import newest_good, vouch
-    from onduty.database.checking import look
+    from onduty.database.backups import newest_good
 
     settings = _settings(data, database)
-    path, folder = _file(settings), settings.backup_folder
-    vouch(path, folder)
-    found, good = look(path), newest_good(folder)
+    place, found = _looked(settings)
+    good = newest_good(settings.backup_folder)
     newest = None if good is None else {"path": str(good.path), "at": rfc3339(good.at)}
     if json:
-        print(as_json({"path": str(path), "schema": found.revision, "rows": found.rows, "newest_backup": newest}))
+        print(as_json({"database": place, "schema": found.revision, "rows": found.rows, "newest_backup": newest}))
         return
     print(table(["TABLE", "ROWS"], [[safe(name), safe(rows)] for name, rows in found.rows.items()]))
-    say(f"{path} is whole, at schema {found.revision}.")
+    say(f"{place} is whole, at schema {found.revision}.")
     say("There is no good backup." if good is None else f"The newest good backup is {good.path}.")
+
+
+def _looked(settings: "Settings") -> tuple[str, "Found"]:
+    """Where the data is, in words, and what is in it. Refused where it is not whole."""
+    from onduty.database import postgres
+    from onduty.database.backups import vouch
+    from onduty.database.checking import look
+
+    if settings.sqlite_file is not None:
+        vouch(settings.sqlite_file, settings.backup_folder)
+        return str(settings.sqlite_file), look(settings.sqlite_file)
+    import asyncio
+
+    from onduty.database.postgres_checking import look as look_there
+
+    url = str(settings.place)
+    return postgres.shown(url), asyncio.run(look_there(url))
 
 
 @app.command()
 def backup(data: str | None = _DATA, database: str | None = _DATABASE) -> None:
-    """Back up the SQLite file, and print the path of the copy. The server may run meanwhile."""
+    """Back up the data to a SQLite file, and print its path. The server may run meanwhile."""
     from onduty.database.backups import take
 
+    _with_tables()
     settings = _settings(data, database)
-    taken, found = take(_file(settings), settings.backup_folder, wall_ms())
+    taken, found = take(settings.place, settings.backup_folder, wall_ms())
     print(taken.path)
     say(f"It is whole and has {sum(found.rows.values())} rows.")
 
@@ -92,13 +105,11 @@ def restore(
     data: str | None = _DATA,
     database: str | None = _DATABASE,
 ) -> None:
-    """Put a backup in the place of the SQLite file, which is kept beside it. The server must be stopped."""
+    """Put a backup in the place of the data, which is kept beside. The server must be stopped."""
     from onduty.database.backups import newest_good
     from onduty.database.refused import Refused
-    from onduty.database.restoring import restore as put_back
 
     settings = _settings(data, database)
-    path = _file(settings)
     with _stopped(settings):
         chosen = Path(backup).expanduser().absolute() if backup is not None else None
         if chosen is None:
@@ -106,10 +117,20 @@ def restore(
             if good is None:
                 raise Refused(f"There is no good backup in {settings.backup_folder}.")
             chosen = good.path
-        found, aside = put_back(chosen, path, wall_ms())
+        found, aside = _put_back(chosen, settings)
     say(f"{chosen} is restored: {sum(found.rows.values())} rows.")
     if aside is not None:
         say(f"What was there is kept as {aside}.")
+
+
+def _put_back(backup: Path, settings: "Settings") -> tuple["Found", Path | None]:
+    from onduty.database.restoring import restore as put_back
+    from onduty.database.restoring import restore_on
+
+    if settings.sqlite_file is not None:
+        return put_back(backup, settings.sqlite_file, wall_ms())
+    _with_tables()
+    return restore_on(str(settings.place), backup, settings.own_file, wall_ms(), say)
 
 
 @app.command()
@@ -133,14 +154,13 @@ def _kind(settings: "Settings") -> str:
 
 
 def _copy(source: "Settings", target: "Settings") -> None:
-    from onduty import rooms  # noqa: F401 - it imports every room's tables
     from onduty.database import moving
     from onduty.database.backups import vouch
     from onduty.database.refused import Refused
 
+    _with_tables()
     if source.sqlite_file is not None:
         if not source.sqlite_file.exists():
             raise Refused(f"{source.sqlite_file} is not there.")
         vouch(source.sqlite_file, source.backup_folder)
-    places = [settings.sqlite_file or str(settings.database) for settings in (source, target)]
-    moving.move(places[0], places[1], say)
+    moving.move(source.place, target.place, say)

@@ -1,9 +1,11 @@
-"""Copies of a SQLite file in a folder of their own: taken while others write, opened and counted afterwards."""
+"""Copies of the data in a folder of their own: taken while others write, opened and counted afterwards.
+
+Each is a SQLite file, whatever the database is.
+"""
 
 import asyncio
 import logging
 import re
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,8 +15,9 @@ from typing import Final
 
 from onduty.background import Wake
 from onduty.clock import Clock, Instant, parse_rfc3339, rfc3339
+from onduty.database import postgres
 from onduty.database.checking import Damaged, Found, Stopped, count, look, open_to_read, stoppable
-from onduty.database.files import make_private, prepare_folder, sync
+from onduty.database.files import leave_room, make_private, prepare_folder, remove, sync
 from onduty.database.refused import Refused
 
 DAY_MS: Final = 24 * 3_600_000
@@ -66,8 +69,10 @@ def vouch(path: Path, folder: Path) -> None:
         raise Damaged(path, damaged.reason, hint) from damaged
 
 
-def take(source: Path, folder: Path, now: Instant, stop: Callable[[], bool] = lambda: False) -> tuple[Backup, Found]:
-    """Copy the database as it is at one moment, open the copy, check and count it, and give it its name.
+def take(
+    source: Path | str, folder: Path, now: Instant, stop: Callable[[], bool] = lambda: False
+) -> tuple[Backup, Found]:
+    """Copy a file or a PostgreSQL database as it is at one moment, open the copy, check and count it, and name it.
 
     `Refused` where that fails or where the disk would be full afterwards; then no copy is there. `Stopped` once `stop`
     answers True.
@@ -75,20 +80,32 @@ def take(source: Path, folder: Path, now: Instant, stop: Callable[[], bool] = la
     prepare_folder(folder)
     taken = Backup(folder / f"onduty-{rfc3339(now).replace(':', '-')}.sqlite3", now)
     partial = folder / "onduty.partial"
+    shown = postgres.shown(source) if isinstance(source, str) else source
     try:
-        _leave_room(source, folder)
-        rows = copy(source, partial, stop)
+        rows = _copied(source, partial, stop)
         found = look(partial, stop)
         if found.rows != rows:
-            raise Refused(f"The copy of {source} has not as many rows as it had.")
+            raise Refused(f"The copy of {shown} has not as many rows as it had.")
         sync(partial)
         partial.rename(taken.path)
         sync(folder)
     except (sqlite3.Error, OSError) as error:
-        raise Refused(f"{source} cannot be backed up: {error}.") from error
+        raise Refused(f"{shown} cannot be backed up: {error}.") from error
     finally:
         remove(partial)
     return taken, found
+
+
+def _copied(source: Path | str, target: Path, stop: Callable[[], bool]) -> dict[str, int]:
+    if isinstance(source, Path):
+        size = sum(each.stat().st_size for each in (source, source.with_name(f"{source.name}-wal")) if each.exists())
+        leave_room(target.parent, size, str(source))
+        return copy(source, target, stop)
+    # All that it needs is loaded only where the data is on PostgreSQL.
+    from onduty.database.postgres_backups import write_out
+
+    remove(target)
+    return write_out(source, target, stop)
 
 
 def copy(source: Path, target: Path, stop: Callable[[], bool] = lambda: False) -> dict[str, int]:
@@ -115,18 +132,6 @@ def copy(source: Path, target: Path, stop: Callable[[], bool] = lambda: False) -
     return rows
 
 
-def _leave_room(source: Path, folder: Path) -> None:
-    size = sum(each.stat().st_size for each in (source, source.with_name(f"{source.name}-wal")) if each.exists())
-    if shutil.disk_usage(folder).free < 2 * size:
-        raise Refused(f"{source} is not backed up: its copy would leave too little room on the disk of {folder}.")
-
-
-def remove(partial: Path) -> None:
-    """Remove a file, and what SQLite kept beside it."""
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        partial.with_name(partial.name + suffix).unlink(missing_ok=True)
-
-
 def thin(folder: Path, keep: int) -> list[Backup]:
     """Remove all but the newest so many, and answer those that went."""
     gone = kept_in(folder)[keep:]
@@ -139,7 +144,7 @@ def thin(folder: Path, keep: int) -> list[Backup]:
 class Backups:
     """Takes a backup a day and keeps the newest so many; 0: none is taken, and none removed."""
 
-    source: Path
+    source: Path | str
     folder: Path
     clock: Clock
     keep: int
@@ -153,8 +158,8 @@ class Backups:
                 await asyncio.to_thread(self.back_up, lambda: wake.stopping)
             except Stopped:
                 pass
-            except (Refused, OSError) as refused:
-                _log.error("no backup was taken: %s", refused)
+            except Exception as error:
+                _log.error("no backup was taken: %s", error, exc_info=not isinstance(error, Refused | OSError))
                 due = _AGAIN_SECONDS
 
     def due_in(self) -> float:

@@ -15,9 +15,9 @@ _VERSIONS: Final = "alembic_version"
 
 
 class Damaged(Refused):
-    """The file is not what it was written as; it was left as it is. `reason` is the first thing that was found."""
+    """The data is not what it was written as; it was left as it is. `reason` is the first thing that was found."""
 
-    def __init__(self, path: Path, reason: str, hint: str = "") -> None:
+    def __init__(self, path: Path | str, reason: str, hint: str = "") -> None:
         self.reason = reason
         super().__init__(f"{path} is damaged ({reason}) and was left as it is{hint}.")
 
@@ -28,7 +28,7 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is in a file that is whole: its schema's revision, and how many rows each table has."""
+    """What is in a database that is whole: its schema's revision, and how many rows each table has."""
 
     revision: str
     rows: dict[str, int]

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -109,6 +110,18 @@ def make_private(file: Path) -> None:
                 each.chmod(0o600)
     except OSError as error:
         raise Refused(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def remove(file: Path) -> None:
+    """Remove a database file if it is there, and what SQLite kept beside it."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+def leave_room(folder: Path, size: int, what: str) -> None:
+    """`Refused` where the disk of the folder has not room for a copy of so many bytes and as much again."""
+    if shutil.disk_usage(folder).free < 2 * size:
+        raise Refused(f"{what} is not backed up: its copy would leave too little room on the disk of {folder}.")
 
 
 def sync(path: Path) -> None:

@@ -7,7 +7,8 @@ imported only where a PostgreSQL is used. Outside source of the codes: PostgreSQ
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -19,7 +20,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from onduty.database.refused import Refused
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 
 class Link(Protocol):
@@ -120,6 +121,30 @@ def engine(url: str, size: int, opened: Callable[[Link], None] | None = None) ->
     return made
 
 
+@asynccontextmanager
+async def snapshot(url: str, *, reads_only: bool = True) -> AsyncIterator["AsyncConnection"]:
+    """A connection of its own, in one transaction that sees one state of the database and is committed at the end."""
+    made = engine(url, 1)
+    try:
+        async with made.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=reads_only)
+            async with connection.begin():
+                yield connection
+    finally:
+        await made.dispose()
+
+
+@contextmanager
+def refusing(url: str) -> Iterator[None]:
+    """Have errors that tell of the server, the way to it or the user's rights come out as `Refused`."""
+    try:
+        yield
+    except Exception as error:
+        if not is_unavailable(error) and not is_forbidden(error):
+            raise
+        raise refusal(url, error) from error
+
+
 def is_unavailable(error: BaseException) -> bool:
     """Whether an error means that the server cannot be reached or written now, whoever asks."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -135,6 +160,11 @@ def is_forbidden_write(error: BaseException) -> bool:
 def is_forbidden(error: BaseException) -> bool:
     """Whether the user may not do that there."""
     return _state(error) == "42501"
+
+
+def damage(error: BaseException) -> str | None:
+    """What the server says of its own files that are not whole (XX001 a table, XX002 an index), None for the rest."""
+    return _words(error) if _state(error) in ("XX001", "XX002") else None
 
 
 def is_race(error: BaseException) -> bool:
@@ -155,14 +185,16 @@ def refusal(url: str, error: BaseException) -> Refused:
     elif isinstance(driver, OSError):
         reason = os.strerror(driver.errno) if driver.errno and driver.errno > 0 else "no such host"
     elif state := _state(error):
-        reason = _first_line(str(getattr(driver, "driver_exception", driver))) + f" ({state})"
+        reason = f"{_words(error)} ({state})"
     else:
         reason = "the address is not understood"
     return Refused(f"The database {shown(url)} cannot be used: {reason}.")
 
 
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0].rstrip(".")
+def _words(error: BaseException) -> str:
+    """The first line of what the server said."""
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(driver, "driver_exception", driver)).partition("\n")[0].rstrip(".")
 
 
 def check_server(url: str, version: int, encoding: str) -> None:

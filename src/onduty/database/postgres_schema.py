@@ -4,7 +4,6 @@ from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from onduty.database import postgres
 from onduty.database.refused import Refused
@@ -19,19 +18,16 @@ async def prepare(url: str, *, migrations: Path = MIGRATIONS, head: str = HEAD, 
     for a schema that this version does not know, `Refused` for what is no database of Onduty, or not ours to change.
     """
     engine = postgres.engine(url, 1)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(partial(_prepare, url=url, migrations=migrations, head=head, tell=tell))
-    except (DBAPIError, OSError) as error:
-        if not postgres.is_unavailable(error) and not postgres.is_forbidden(error):
-            raise
-        raise postgres.refusal(url, error) from error
-    finally:
-        await engine.dispose()
+    with postgres.refusing(url):
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(partial(_prepare, url=url, migrations=migrations, head=head, tell=tell))
+        finally:
+            await engine.dispose()
 
 
 def _prepare(connection: Connection, url: str, migrations: Path, head: str, tell: Tell) -> None:
-    found = _revision(connection, url)
+    found = revision_of(connection, url)
     if found == head:
         return
     if found is not None and not is_known(found, migrations):
@@ -44,8 +40,8 @@ def _prepare(connection: Connection, url: str, migrations: Path, head: str, tell
         run_migrations(connection, migrations, progress)
 
 
-def _revision(connection: Connection, url: str) -> str | None:
-    """The revision that the database is at, None for an empty one."""
+def revision_of(connection: Connection, url: str) -> str | None:
+    """The revision that the database is at, None for an empty one. `Refused` for one of something else."""
     tables = set(
         connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")).scalars()
     )

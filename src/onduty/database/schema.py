@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from onduty.clock import boot_ms
 from onduty.database import sqlite
-from onduty.database.files import make_private, sync
+from onduty.database.files import make_private, remove, sync
 from onduty.database.refused import Refused
 from onduty.database.upgrading import Progress, Tell, on_stderr
 
@@ -115,7 +115,7 @@ def _name_copies(path: Path) -> None:
 def copy_beside(path: Path, revision: str) -> Path:
     """Copy the database to a new file beside it that is named after its revision, and whole or not there at all."""
     partial = path.with_name(f"{path.name}.{revision}.partial")
-    _remove(partial)
+    remove(partial)
     try:
         make_private(partial)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
@@ -124,15 +124,9 @@ def copy_beside(path: Path, revision: str) -> Path:
         copy = partial.rename(_unused(path, revision))
         sync(path.parent)
     except BaseException:
-        _remove(partial)
+        remove(partial)
         raise
     return copy
-
-
-def _remove(partial: Path) -> None:
-    """Remove a copy that did not get whole, and what SQLite kept beside it."""
-    for suffix in ("", "-journal", "-wal", "-shm"):
-        partial.with_name(partial.name + suffix).unlink(missing_ok=True)
 
 
 def _unused(path: Path, revision: str) -> Path:

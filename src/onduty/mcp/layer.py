@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from onduty.answers import Headers, Message, Receive, Scope, Send, answer, read_body
+from onduty.answers import JSON, Headers, Message, Receive, Scope, Send, answer, read_body
 from onduty.background import Background
 from onduty.cleaning import NAME, REF, VERSION, clean, slug, text
 from onduty.clock import Clock
@@ -20,8 +20,10 @@ from onduty.identity.service import Identity, Principal
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving, Call
 from onduty.mcp.model import Wire
+from onduty.mcp.plain import plain_answer, plain_call
 from onduty.mcp.sdk import Sdk
 from onduty.mcp.streams import SSE, Streams
+from onduty.mcp.tools import Tools
 
 BODY_BYTES: Final = 4 * 1024 * 1024
 METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
@@ -40,10 +42,12 @@ class Layer:
     arriving: Arriving
     streams: Streams
     background: Background
+    tools: Tools = field(init=False)
     sdk: Sdk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.sdk = Sdk(self.arriving, self.background)
+        self.tools = Tools(self.arriving)
+        self.sdk = Sdk(self.tools, self.background)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in METHODS:
@@ -67,7 +71,7 @@ class Layer:
         if scope["method"] == "HEAD":
             await answer(send, 200, SSE)
         elif scope["method"] == "POST":
-            await self._post(scope, receive, send, call)
+            await self._post(scope, receive, send, call, headers)
         elif scope["method"] == "GET":
             await self._get(headers, receive, send, call)
         else:
@@ -78,13 +82,18 @@ class Layer:
         if b"onduty-machine" not in headers:
             call.machine_id = wire.machine_id
 
-    async def _post(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
-        length = dict(scope["headers"]).get(b"content-length", b"0")
+    async def _post(
+        self, scope: Scope, receive: Receive, send: Send, call: Call, headers: Mapping[bytes, bytes]
+    ) -> None:
+        length = headers.get(b"content-length", b"0")
         body = None if length.isdigit() and int(length) > BODY_BYTES else await read_body(receive, BODY_BYTES)
         if body is None:
             raise TooLarge(BODY_BYTES)
-        if dict(scope["headers"]).get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise Unsupported("The body must not be compressed")
+        is_repeated = len(headers) < len(scope["headers"])
+        if not is_repeated and await self._answer_plainly(send, call, headers, body):
+            return
         message = _message(body)
         params = _part(message, "params")
         meta = _part(params, "_meta")
@@ -99,6 +108,18 @@ class Layer:
         if message.get("method") == "initialize" and call.wire is None:
             send = await self._minting(send, call)
         await self.sdk(scope, _replayed(body, receive), send)
+
+    async def _answer_plainly(self, send: Send, call: Call, headers: Mapping[bytes, bytes], body: bytes) -> bool:
+        """Answer a plain tool call. False, and nothing done, for all else, and as long as the SDK does not run."""
+        plain = None if self.sdk.stamp is None else plain_call(headers, body)
+        if plain is None or self.sdk.stamp is None:
+            return False
+        call.meta = plain.meta
+        if call.wire is None:
+            _tell_client(call, plain.meta.get(_CLIENT))
+        answered = await self.tools.answer(call, plain.name, plain.arguments)
+        await answer(send, 200, [JSON], plain_answer(plain, answered, self.sdk.stamp))
+        return True
 
     async def _minting(self, send: Send, call: Call) -> Send:
         """The answer of a successful `initialize` carries a new wire id; it is stored before."""

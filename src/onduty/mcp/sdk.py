@@ -8,15 +8,17 @@ from typing import Any
 
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.background import Background
-from onduty.mcp.arriving import Arriving
+from onduty.mcp.tools import Tools
 
 
 @dataclass(slots=True)
 class Sdk:
     """Starts the SDK at the first request, and hands requests on."""
 
-    arriving: Arriving
+    tools: Tools
     background: Background
+    # Which server this is, as its answers say; None until the SDK runs.
+    stamp: dict[str, Any] | None = None
     _ready: "asyncio.Future[Application] | None" = field(default=None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,20 +37,21 @@ class Sdk:
         ready, wake = self._ready, self.background.wake()
         assert ready is not None
         # A second of importing must not stand in the way of everybody else.
-        manager = await asyncio.to_thread(_manager, self.arriving)
+        manager = await asyncio.to_thread(_manager, self.tools)
         async with manager.run():
+            self.stamp = manager.app.server_info_stamp
             ready.set_result(manager.handle_request)
             await wake.wait()
 
 
-def _manager(arriving: Arriving) -> Any:
+def _manager(tools: Tools) -> Any:
     # The SDK's log lines cost more than the call that they speak of.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-    from onduty.mcp.tools import server_of
+    from onduty.mcp.offering import server_of
 
-    return StreamableHTTPSessionManager(server_of(arriving), json_response=True, stateless=True)
+    return StreamableHTTPSessionManager(server_of(tools), json_response=True, stateless=True)
 
 
 def is_sound_listen(message: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -9,6 +9,7 @@ from onduty.api import Route
 from onduty.cleaning import NAME
 from onduty.clock import rfc3339
 from onduty.identity.asking import Caller
+from onduty.paging import Paged, listed, page
 from onduty.projects.deleting import Owning
 from onduty.projects.model import Project
 from onduty.projects.service import Projects
@@ -65,11 +66,11 @@ def _row(project: Project, role: str) -> dict[str, Any]:
     operation_id="listProjects",
     summary="The projects that you see",
     response_model=ProjectsAnswer,
-    response_model_exclude_none=True,
-    responses=refusals(401, 429),
+    responses=refusals(400, 401, 429),
 )
-async def list_projects(caller: Caller, room: Room) -> Any:
-    return {"projects": [_row(project, room.role(caller, project.id)) for project in room.visible(caller)]}
+async def list_projects(caller: Caller, room: Room, asked: Paged) -> Any:
+    projects, next_cursor = page(room.visible(caller), lambda project: project.id, asked)
+    return listed("projects", [_row(project, room.role(caller, project.id)) for project in projects], next_cursor)
 
 
 @router.post(

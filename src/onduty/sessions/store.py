@@ -72,7 +72,8 @@ def live(reader: Reader) -> list[AgentSession]:
     """Every session that has not settled, for the registry's start."""
     found = [_session(row) for row in reader.connection.execute(_ALL.where(_T.settled_at.is_(None)))]
     by_id = {session.id: session for session in found}
-    unsettled = select(_T.id).where(_T.settled_at.is_(None))
+    # In the order of the index of the live ones SQLite takes that; another one holds every session there ever was.
+    unsettled = select(_T.id).where(_T.settled_at.is_(None)).order_by(_T.id)
     _load_tools(reader, by_id, select(session_tools).where(session_tools.c.session_id.in_(unsettled)))
     return found
 
@@ -311,7 +312,8 @@ def settled_page(
         query = query.where(_T.settled_state.in_(sorted(states)))
     if after is not None:
         at, session_id = after
-        query = query.where(or_(_T.settled_at < at, and_(_T.settled_at == at, _T.id > session_id)))
+        # The first of these says where in the index to begin: of the second alone both databases read all before it.
+        query = query.where(_T.settled_at <= at, or_(_T.settled_at < at, _T.id > session_id))
     return _sessions(reader, query.order_by(_T.settled_at.desc(), _T.id).limit(limit))
 
 

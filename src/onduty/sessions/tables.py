@@ -4,7 +4,7 @@ Registers are never NULL: absent is 0 or '', for SQLite's max(NULL, 5) is NULL. 
 epoch on the server's line, stamps are the client's integers; the two are never compared.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, text
 
 from onduty.database.dialect import ordered_text
 from onduty.database.metadata import metadata
@@ -63,9 +63,17 @@ agent_sessions = Table(
     _number("unwait"),
     _number("answered"),
     _number("tool_end"),
+    # A start reads those that have not settled, however many have.
+    Index(
+        "ix_agent_sessions_live",
+        "id",
+        sqlite_where=text("settled_at IS NULL"),
+        postgresql_where=text("settled_at IS NULL"),
+    ),
     Index("ix_agent_sessions_settled", "project_id", "settled_at", "id"),
     Index("ix_agent_sessions_settled_state", "project_id", "settled_state", "settled_at", "id"),
     Index("ix_agent_sessions_user_settled", "user_id", "settled_at", "id"),
+    Index("ix_agent_sessions_user_settled_state", "user_id", "settled_state", "settled_at", "id"),
 )
 
 session_tools = Table(
@@ -84,9 +92,10 @@ session_aliases = Table(
     metadata,
     Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
     Column("machine_id", String(64), primary_key=True),
+    # Before the project: it is looked up in all of them, too.
+    Column("alias", String(200), primary_key=True),
     # '' where the session belongs to no project: NULLs are never equal in a key.
     Column("project_key", String(36), primary_key=True),
-    Column("alias", String(200), primary_key=True),
     Column("session_id", String(36), ForeignKey("agent_sessions.id", ondelete="CASCADE"), nullable=False, index=True),
 )
 

@@ -105,6 +105,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agent_sessions")),
         sa.UniqueConstraint("implicit_key", name=op.f("uq_agent_sessions_implicit_key")),
     )
+    op.create_index(
+        "ix_agent_sessions_live",
+        "agent_sessions",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL"),
+    )
     op.create_index("ix_agent_sessions_settled", "agent_sessions", ["project_id", "settled_at", "id"], unique=False)
     op.create_index(
         "ix_agent_sessions_settled_state",
@@ -113,6 +121,12 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("ix_agent_sessions_user_settled", "agent_sessions", ["user_id", "settled_at", "id"], unique=False)
+    op.create_index(
+        "ix_agent_sessions_user_settled_state",
+        "agent_sessions",
+        ["user_id", "settled_state", "settled_at", "id"],
+        unique=False,
+    )
     op.create_table(
         "browser_sessions",
         sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
@@ -227,8 +241,8 @@ def upgrade() -> None:
         "session_aliases",
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("machine_id", sa.String(length=64), nullable=False),
-        sa.Column("project_key", sa.String(length=36), nullable=False),
         sa.Column("alias", sa.String(length=200), nullable=False),
+        sa.Column("project_key", sa.String(length=36), nullable=False),
         sa.Column("session_id", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -239,7 +253,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_session_aliases_user_id_users"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("user_id", "machine_id", "project_key", "alias", name=op.f("pk_session_aliases")),
+        sa.PrimaryKeyConstraint("user_id", "machine_id", "alias", "project_key", name=op.f("pk_session_aliases")),
     )
     op.create_index(op.f("ix_session_aliases_session_id"), "session_aliases", ["session_id"], unique=False)
     op.create_table(
