@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure, Goal, below
 from benchmarks.subjects import UNLIMITED, Bench
+from onduty.clock import parse_rfc3339, rfc3339
 from tests.browser.conftest import FLAGS, Person
 from tests.serving import Server
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _FEW = 20
 _AT = "2026-01-01T00:00:00Z"
+_SAID = ("Rate limits per workspace", "Backfill of customer regions", "Cart totals with mixed tax rates")
+_ROLES = ("backend", "frontend", "qa", "infra", "docs")
 _CLIENTS = ("claude-code", "codex", "cursor", "copilot-cli")
 _WORDS = count_from(1)
 _KB = 1024
@@ -123,12 +126,20 @@ def _agents(server: Server, project: str, count: int) -> list[str]:
         if events:
             answer = server.call("POST", "/api/agent-events", token=server.owner_token, json=batch, timeout=60)
             found += [result["session_id"] for result in answer.json["results"]]
+    for number, session in enumerate(found):
+        body = {
+            "said": _SAID[number % len(_SAID)],
+            "ticket": f"CHK-{number}",
+            "caller_role": _ROLES[number % len(_ROLES)],
+        }
+        server.call("PATCH", f"/api/agent-sessions/{session}", token=server.owner_token, json=body)
     return found
 
 
 def _prompt(number: int) -> dict[str, str]:
     told = {"session": f"conversation-{number}", "branch": f"feature/{number * 7919 % 1000}", "folder": "checkout"}
-    return {"id": f"prompt-{number}", "kind": "prompt", "at": _AT, **told}
+    # Whole seconds would compress too well.
+    return {"id": f"prompt-{number}", "kind": "prompt", "at": rfc3339(parse_rfc3339(_AT) - number * 397), **told}
 
 
 def _load(page: Page, cdp: CDPSession) -> tuple[float, float]:

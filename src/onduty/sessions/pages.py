@@ -1,6 +1,8 @@
 """The page that people leave open: who is on duty in a project, and the part of it that is fetched again."""
 
+import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -33,7 +35,7 @@ _YEAR_SECONDS: Final = 365 * 24 * 3600
 async def show(request: Request, now: Now, visitor: SignedIn, project: Uuid) -> Response:
     projects: Projects = request.app.state.projects
     words = await roster_words(request, visitor, projects.project(visitor, project), now, visitor.user_id)
-    answer = page(request, "on_duty.html", me=visitor.name, tab="on-duty", **words)
+    answer = await drawn(request, "on_duty.html", me=visitor.name, tab="on-duty", **words)
     if (chosen := request.query_params.get("rows")) in DENSITIES:
         answer.set_cookie(_ROWS_COOKIE, str(chosen), max_age=_YEAR_SECONDS, samesite="lax")
     return answer
@@ -43,7 +45,12 @@ async def show(request: Request, now: Now, visitor: SignedIn, project: Uuid) -> 
 async def show_part(request: Request, now: Now, visitor: SignedIn, project: Uuid) -> Response:
     projects: Projects = request.app.state.projects
     words = await roster_words(request, visitor, projects.project(visitor, project), now, visitor.user_id)
-    return page(request, "roster.html", **words)
+    return await drawn(request, "roster.html", **words)
+
+
+async def drawn(request: Request, name: str, **words: Any) -> Response:
+    """A page, drawn beside the loop: hundreds of rows would hold it up for a twentieth of a second."""
+    return await asyncio.to_thread(partial(page, request, name, **words))
 
 
 async def roster_words(

@@ -9,7 +9,7 @@ from onduty.errors import Unauthenticated
 from onduty.identity.asking import Now, OnWall, is_secure, wall_cookie_name
 from onduty.identity.service import Principal
 from onduty.projects.service import Project, Projects
-from onduty.sessions.pages import roster_words
+from onduty.sessions.pages import drawn, roster_words
 from onduty.sessions.stream_routes import held, may_watch
 from onduty.sessions.streams import TOLD, Stream
 from onduty.web.layout import PageRoute, page
@@ -26,7 +26,7 @@ async def show(request: Request, now: Now, token: OnWall) -> Response:
     """The project, or where to give a token for one."""
     name = wall_cookie_name(request)
     try:
-        return page(request, "wall.html", **await _words(request, token, now))
+        return await drawn(request, "wall.html", **await _words(request, token, now))
     except Unauthenticated:
         answer = page(request, "wall_open.html", problem=_ENDED if request.cookies.get(name) else None)
     answer.delete_cookie(name, httponly=True, samesite="lax", secure=is_secure(request))
@@ -35,7 +35,7 @@ async def show(request: Request, now: Now, token: OnWall) -> Response:
 
 @router.get("/wall/part")
 async def show_part(request: Request, now: Now, token: OnWall) -> Response:
-    return page(request, "roster.html", **await _words(request, token, now))
+    return await drawn(request, "roster.html", **await _words(request, token, now))
 
 
 @router.get("/wall/live")
