@@ -68,7 +68,7 @@ format: .venv/.synced
 	$(BIN)/ruff format
 
 clean:
-	rm -rf .venv .uv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/agents/node_modules tests/mcp/conformance/node_modules
+	rm -rf .venv .uv .tools dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache tests/agents/node_modules tests/browser/node_modules tests/mcp/conformance/node_modules
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What the server needs, and no more; leaves in place what the tests need where it is there already.

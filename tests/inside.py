@@ -5,6 +5,7 @@ No loop of the server runs: what time does is what the test lets it do.
 
 from __future__ import annotations
 
+import asyncio
 import json as json_text
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -86,7 +87,8 @@ class Inside:
         async def receive() -> Message:
             nonlocal sent
             if sent:
-                return {"type": "http.disconnect"}
+                # Who waits for the answer says nothing more.
+                await asyncio.Future()
             sent = True
             return {"type": "http.request", "body": request.body, "more_body": False}
 

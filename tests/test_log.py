@@ -66,7 +66,7 @@ def test_a_line_written_for_a_request_has_the_id_that_it_was_answered_with(start
     with closing(sqlite3.connect(server.data / "onduty.sqlite3", timeout=10)) as database, database:
         database.execute("ALTER TABLE agent_sessions RENAME TO elsewhere")
     rest = server.call("POST", sessions, json={"machine_id": "laptop"})
-    page = server.call("GET", "/", token=None, headers={"Cookie": cookie})
+    page = server.call("GET", f"/projects/{server.project_id}", token=None, headers={"Cookie": cookie})
     assert (rest.status, page.status) == (500, 500)
     for answer in (rest, page):
         assert "no such table" in str(told(server, answer)["exception"])

@@ -15,9 +15,12 @@ from starlette.types import ASGIApp
 import onduty
 from onduty.answers import Application, Receive, Scope, Send
 from onduty.api import Held, problem_response
+from onduty.audit.pages import router as audit_pages
 from onduty.audit.routes import router as audit
 from onduty.document import document
 from onduty.errors import Invalid, MethodNotAllowed, NotFound, Problem
+from onduty.export_routes import pages as export_pages
+from onduty.export_routes import router as export
 from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
@@ -26,6 +29,7 @@ from onduty.identity.pages import router as sign_in
 from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
 from onduty.identity.routes import router as identity
+from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
 from onduty.identity.wall_pages import router as wall_opening
 from onduty.limits import Limits
@@ -35,10 +39,13 @@ from onduty.mcp.streams import Streams
 from onduty.projects.invitation_routes import TRIES_A_MINUTE
 from onduty.projects.invitation_routes import router as invitations
 from onduty.projects.pages import router as join
+from onduty.projects.people_pages import router as people_pages
 from onduty.projects.people_routes import router as people
 from onduty.projects.routes import router as projects
+from onduty.projects.settings_pages import router as project_settings
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
+from onduty.sessions.history.pages import router as history
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
@@ -63,6 +70,7 @@ _ROUTERS: Final = (
     (people, "/api"),
     (invitations, "/api"),
     (audit, "/api"),
+    (export, "/api"),
     (identity, "/api"),
     (tokens, "/api"),
     (pairings, "/api"),
@@ -70,8 +78,14 @@ _ROUTERS: Final = (
     (health, ""),
     (look, ""),
     (sign_in, ""),
+    (token_pages, ""),
+    (project_settings, ""),
+    (people_pages, ""),
+    (audit_pages, ""),
+    (export_pages, ""),
     (join, ""),
     (on_duty, ""),
+    (history, ""),
     (live, ""),
     (wall_opening, ""),
     (wall, ""),
@@ -107,7 +121,7 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "streams"):
+    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit", "walls"):
         setattr(app.state, name, getattr(rooms, name))

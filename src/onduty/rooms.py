@@ -21,6 +21,7 @@ from onduty.projects.invitations import Invitations
 from onduty.projects.members import Members
 from onduty.projects.service import Projects
 from onduty.sessions.events import Events
+from onduty.sessions.history.service import History
 from onduty.sessions.keeping import Keeping
 from onduty.sessions.presence import Presence
 from onduty.sessions.reading import Reading
@@ -49,6 +50,7 @@ class Rooms:
     sessions: Sessions
     reading: Reading
     events: Events
+    history: History
     keeping: Keeping
     retention: Retention
     resolution: Resolution
@@ -130,8 +132,9 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         sessions=sessions,
         reading=reading,
         events=Events(database, registry, projects),
+        history=History(database, sessions),
         keeping=Keeping(database, registry, clock),
-        retention=Retention(database, registry, clock, [resolution.forget_sessions, wires.forget_sessions]),
+        retention=Retention(database, registry, projects, clock, [resolution.forget_sessions, wires.forget_sessions]),
         resolution=resolution,
         presence=presence,
         streams=streams,

@@ -22,6 +22,11 @@ def client_name(origin: str | None) -> str:
     return _CLIENTS.get(origin or "", origin or "Unknown client")
 
 
+def mark_of(origin: str | None) -> str:
+    """The name of our own sign for a client, always shown beside its name; `other` for one that we do not know."""
+    return origin if origin in _CLIENTS else "other"
+
+
 def age(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
     """How long ago: `41 s`, `6 min`, `2 h 33 min`; after a day when: `yesterday, 18:40`, `19 June`.
 
@@ -162,6 +167,20 @@ def _span(words: str) -> str:
 
 def _day(then: datetime, now: datetime, zone: tzinfo | None) -> str:
     then, now = then.astimezone(zone), now.astimezone(zone)
-    if (now.date() - then.date()).days == 1:
-        return f"yesterday, {then:%H:%M}"
+    return f"yesterday, {then:%H:%M}" if (now.date() - then.date()).days == 1 else _date(then, now)
+
+
+def _date(then: datetime, now: datetime) -> str:
     return f"{then.day} {then:%B}" + (f" {then.year}" if then.year != now.year else "")
+
+
+def date_of(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
+    """The day of an instant, past or to come: `today`, `yesterday`, `19 June`, `19 June 2025`."""
+    day, today = (datetime.fromtimestamp(each / 1000, UTC).astimezone(zone) for each in (then, now))
+    near = {0: "today", -1: "yesterday", 1: "tomorrow"}
+    return near.get((day.date() - today.date()).days) or _date(day, today)
+
+
+def day_and_time(then: Instant, now: Instant, zone: tzinfo | None = None) -> str:
+    """The same with the time of day: `today, 14:03:22`."""
+    return f"{date_of(then, now, zone)}, {time_of_day(then, zone)}"

@@ -47,6 +47,8 @@ ROUTES: Final = """
     DELETE /projects/{id}/invitations/{invitation_id} elsewhere  401    401 204     403  403 403    403
     GET    /projects/{id}/audit                       team       401    401 403     403  403 200    200
     GET    /projects/{id}/audit                       elsewhere  401    401 200     403  403 403    403
+    GET    /projects/{id}/export                      team       401    401 403     403  403 200    200
+    GET    /projects/{id}/export                      elsewhere  401    401 200     403  403 403    403
     GET    /projects/{id}/agent-sessions              team       401    401 403     200  200 200    200
     GET    /projects/{id}/agent-sessions              elsewhere  401    401 200     403  403 403    403
     GET    /projects/{id}/agent-sessions/stream       team       401    401 403     200  200 200    200

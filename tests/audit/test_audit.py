@@ -31,7 +31,7 @@ def test_every_act_is_noted_with_who_and_from_where(tmp_path: Path) -> None:
         alice, users = place.alice, place.users
         team = (await place.did("POST", "/projects", alice, {"name": "team"}))["id"]
         path = f"/projects/{team}"
-        await place.did("PATCH", path, alice, {"name": "crew"})
+        await place.did("PATCH", path, alice, {"name": "crew", "retention_days": 7})
         await place.did("POST", f"{path}/invitations", alice, {"role": "viewer"})
         [unused] = (await place.did("GET", f"{path}/invitations", alice))["invitations"]
         await place.did("DELETE", f"{path}/invitations/{unused['id']}", alice)

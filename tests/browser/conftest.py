@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.agents.install import install
 from tests.serving import Server
 
 # What Chromium would ask of other hosts, and what it cannot do in a container.
@@ -23,6 +26,19 @@ FLAGS = [
     "--disable-sync",
     *(["--no-sandbox"] if os.geteuid() == 0 else []),
 ]
+
+# Every rule of axe, the best practices included. What still fades would be judged half-way.
+_JUDGE = """async () => {
+    await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
+    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    return violations.flatMap(({ id, help, nodes }) =>
+        nodes.map(({ target, html }) => `${id}: ${help}: ${target.join(" ")}: ${html.slice(0, 200)}`));
+}"""
+
+
+@cache
+def _axe() -> str:
+    return (install(Path(__file__).parent) / "axe-core" / "axe.min.js").read_text()
 
 
 @dataclass
@@ -58,6 +74,13 @@ class Person:
         self.page.wait_for_selector("main.page")
         self.page.goto(self.server.url + (path or f"/projects/{self.server.project_id}"))
         return self.page
+
+    def axe(self) -> list[str]:
+        """What axe finds wrong on the page as it is now, a line each; the page's own policy stands in nobody's way."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(_axe())
+        found: list[str] = self.page.evaluate(_JUDGE)
+        return found
 
     @property
     def sticks_out(self) -> list[str]:

@@ -31,3 +31,11 @@ def test_a_link_signs_in_once(person: Person) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("it was used")
     person.complaints.clear()  # Chromium says so itself where a page is a 400.
+
+
+def test_axe_finds_what_is_wrong(person: Person) -> None:
+    """Else it would find nothing on any page."""
+    page = person.sign_in("/projects")
+    assert person.axe() == []
+    page.evaluate("document.querySelector('main').append(document.createElement('img'))")
+    assert [line.partition(":")[0] for line in person.axe()] == ["image-alt"]

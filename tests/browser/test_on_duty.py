@@ -282,6 +282,30 @@ def test_it_is_light_or_dark_as_the_system_is(person: Person) -> None:
     assert grounds == ["rgb(251, 250, 248)", "rgb(18, 19, 21)"]
 
 
+_LOOKS: list[tuple[Literal["light", "dark"], int]] = [
+    (scheme, width) for scheme in ("light", "dark") for width in (1440, 1024, 390)
+]
+
+
+def test_axe_finds_nothing(person: Person) -> None:
+    """Cards and groups, roomy and dense, a filter, and what it looks like while the order is held."""
+    project = new_project(person.server)
+    sessions = [register(person.server, project, caller_role="qa", branch="fix/x", folder="shop") for _ in range(4)]
+    tell(person.server, project, sessions[0], "waiting", tool="Bash", tool_id="t")
+    tell(person.server, project, "an alias", "prompt", ago_ms=31 * 60_000)
+    page = person.sign_in(f"/projects/{project}")
+    for scheme, width in _LOOKS:
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        assert person.axe() == [], (scheme, width)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.goto(f"{person.server.url}/projects/{project}?group=role&state=working&q=qa&rows=compact")
+    page.hover(f"#session-{sessions[1]}")
+    tell(person.server, project, sessions[1], "waiting", tool="Bash", tool_id="t")
+    expect(page.locator("#held")).to_be_visible(timeout=WITHIN_MS)
+    assert person.axe() == []
+
+
 def test_nothing_scrolls_sideways(person: Person) -> None:
     project = new_project(person.server)
     long = "x" * 60
@@ -407,6 +431,7 @@ def test_five_hundred_agents_are_one_look(person: Person) -> None:
     server.call("POST", "/api/agent-events", token=server.owner_token, json={**tell_all, "events": [event]})
     expect(line.locator(".floor-note")).to_have_text("20 on duty: 1 waiting, 19 working", timeout=WITHIN_MS)
     expect(page.locator(".ask")).to_have_count(1)
+    assert person.axe() == []
     cookie = next(each["value"] for each in person.context.cookies() if each["name"] == "onduty")
     headers = {"Cookie": f"onduty={cookie}", "Accept-Encoding": "gzip, br"}
     packed = server.call("GET", f"/projects/{project}", token=None, headers=headers)

@@ -17,6 +17,8 @@ def test_a_wall_is_opened_by_its_address_lives_and_ends_with_its_token(person: P
     first = register(server, project, caller_role="qa")
     body = {"name": "wall", "read_only": True, "project_ids": [project]}
     made = server.call("POST", "/api/tokens", token=server.owner_token, json=body).json
+    page.goto(f"{server.url}/wall")
+    assert person.axe() == []
     page.goto(f"{server.url}/wall#{made['token']}")
     expect(page.locator("h1")).to_have_text("1 on duty", use_inner_text=True)
     assert page.url == f"{server.url}/wall"
@@ -29,6 +31,7 @@ def test_a_wall_is_opened_by_its_address_lives_and_ends_with_its_token(person: P
     tell(server, project, first, "waiting", tool="Bash", tool_id="t")
     expect(page.locator(f"#ask-{first}")).to_contain_text("Asks to use Bash", timeout=WITHIN_MS)
     assert page.locator("#on-duty a[href]").count() == 0
+    assert person.axe() == []
     for width in (320, 1440, 3840):
         page.set_viewport_size({"width": width, "height": width * 9 // 16})
         assert not person.sticks_out

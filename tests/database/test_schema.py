@@ -144,7 +144,7 @@ def test_changing_a_table_keeps_the_rows_that_refer_to_it(path: Path, migrations
     execute(
         path,
         "INSERT INTO users (id, name, created_at) VALUES ('u', 'Alice', 1)",
-        "INSERT INTO projects (id, name, created_at) VALUES ('p', 'x', 1)",
+        "INSERT INTO projects (id, name, created_at, retention_days) VALUES ('p', 'x', 1, 30)",
         "INSERT INTO members (project_id, user_id, role, joined_at) VALUES ('p', 'u', 'owner', 1)",
     )
     step(migrations, 'with op.batch_alter_table("users") as table:\n    table.alter_column("name", nullable=True)')

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from onduty.sessions.listing import query_of
 from onduty.sessions.model import HOUR_MS, end_of
-from onduty.sessions.retention import Retention
 from tests.people import ALICE, BOB
 from tests.sessions.office import Office, opened
+from tests.sessions.test_retention import retaining
 
 ACTS = ("start", "act", "end", "hour", "day", "settle", "remove")
 step = st.tuples(st.sampled_from(ACTS), st.integers(0, 9))
@@ -58,7 +58,7 @@ class Story:
 
     async def remove(self) -> None:
         gone: list[str] = []
-        await Retention(self.office.database, self.office.registry, self.office.clock, [gone.extend]).remove_old()
+        await retaining(self.office, gone).remove_old()
         self.ids = [each for each in self.ids if each not in gone]
         self.moved.update(gone)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import pytest
 
@@ -11,20 +11,23 @@ from onduty.audit import store as audit
 from onduty.audit.model import Entry
 from onduty.background import Background
 from onduty.database.transaction import Reader, Writer
-from onduty.errors import NotFound
+from onduty.errors import Forbidden, Invalid, NotFound
+from onduty.projects.deleting import Owning
+from onduty.projects.model import Change
 from onduty.sessions import retention, store
+from onduty.sessions.history import store as history
 from onduty.sessions.model import HOUR_MS, AgentSession
-from onduty.sessions.retention import KEPT_MS, Retention
+from onduty.sessions.retention import Retention
 from tests.database.places import Place
 from tests.people import ALICE, BOB
-from tests.sessions.office import Office, in_office
+from tests.sessions.office import Office, in_office, opened
 from tests.sessions.test_keeping import pages
 
 DAY_MS = 24 * HOUR_MS
 
 
 def retaining(office: Office, gone: list[str] | None = None) -> Retention:
-    keeper = Retention(office.database, office.registry, office.clock)
+    keeper = Retention(office.database, office.registry, office.projects, office.clock)
     if gone is not None:
         keeper.on_removal.append(gone.extend)
     return keeper
@@ -53,7 +56,7 @@ async def counts(office: Office, *ids: str) -> dict[str, int]:
     def work(reader: Reader) -> dict[str, int]:
         return {
             "sessions": len(store.by_ids(reader, ids)),
-            "events": sum(len(store.known_events(reader, each, names)) for each in ids),
+            "events": sum(len(history.known_events(reader, each, names)) for each in ids),
             "aliases": sum(len(store.aliases_of(reader, each)) for each in ids),
         }
 
@@ -162,7 +165,7 @@ def test_gaps_in_listening_are_forgotten_after_30_days(place: Place) -> None:
             await office.keeping.missed(now - int(days * DAY_MS), now - int(days * DAY_MS) + HOUR_MS)
         await retaining(office).remove_old()
         kept = [now - ended for _, ended in office.registry.gaps.spans]
-        assert [ago < KEPT_MS for ago in kept] == [True, True]
+        assert [ago < 30 * DAY_MS for ago in kept] == [True, True]
         assert tuple(await office.database.read(store.gaps)) == office.registry.gaps.spans
 
     in_office(place, story)
@@ -184,5 +187,91 @@ def test_the_loop_removes_and_ends(place: Place, monkeypatch: pytest.MonkeyPatch
         await done.wait()
         assert gone == [session.id]
         assert await background.stop() == []
+
+    in_office(place, story)
+
+
+@pytest.mark.parametrize("days", [1, 2, 29, 31, 90, 365])
+def test_each_project_keeps_its_own_days_to_the_millisecond(place: Place, days: int) -> None:
+    async def story(office: Office) -> None:
+        alice, owning = office.one(ALICE), Owning(office.database, office.projects)
+        await owning.change(alice, office.project_id, Change(retention_days=days))
+        session = await office.register(BOB, "own days")
+        ms = days * DAY_MS
+        age = int((await office.stored(session.id)).registers.life)
+
+        def there_at(instant: int) -> Awaitable[int]:
+            def work(reader: Reader) -> int:
+                return store.count_settled_before(reader, office.project_id, instant - ms)
+
+            return office.database.read(work)
+
+        await passed(office, days + 1.1)
+        assert [await there_at(age + ms + late) for late in (-1, 0, 1)] == [0, 0, 1]
+        keeper = retaining(office)
+        assert await keeper.remove_old() == 1
+        assert (await counts(office, session.id))["sessions"] == 0
+
+    in_office(place, story)
+
+
+def test_what_is_said_to_go_is_what_goes_and_longer_keeps_it(place: Place) -> None:
+    """Whoever shortens is told the number first; lengthening before the server looks keeps all."""
+
+    async def story(office: Office) -> None:
+        alice, owning, keeper = office.one(ALICE), Owning(office.database, office.projects), retaining(office)
+        other = (await office.projects.create(alice, "other")).id
+        old = [(await office.register(BOB, f"old {number}")).id for number in range(3)]
+        elsewhere = (await office.register(BOB, "elsewhere")).id
+        await office.database.write(lambda writer: store.set_words(writer, elsewhere, {"project_id": other}))
+        await passed(office, 10)
+        young = (await office.register(BOB, "young")).id
+        await passed(office, 2)
+        told = {
+            days: await office.reading.past_time(alice, office.project_id, days, office.clock.now())
+            for days in (1, 5, 11, 13, 30)
+        }
+        assert told == {1: 4, 5: 3, 11: 3, 13: 0, 30: 0}
+        with pytest.raises(Forbidden):
+            await office.reading.past_time(office.one(BOB), office.project_id, 1, office.clock.now())
+        await owning.change(alice, office.project_id, Change(retention_days=5))
+        await owning.change(alice, office.project_id, Change(retention_days=30))
+        assert await keeper.remove_old() == 0
+        await owning.change(alice, office.project_id, Change(retention_days=5))
+        assert await keeper.remove_old() == told[5]
+        assert await counts(office, *old, young, elsewhere) == {"sessions": 2, "events": 0, "aliases": 2}
+        acts = await office.database.read(lambda reader: audit.page(reader, office.project_id, None, 100))
+        changed = [entry.about.name for entry in acts if entry.act == "retention_changed"]
+        assert changed == ["5 days", "30 days", "5 days"]
+
+    in_office(place, story)
+
+
+def test_it_is_kept_over_a_restart_and_out_of_bounds_is_refused(place: Place) -> None:
+    async def story() -> None:
+        async with opened(place) as office:
+            owning, project_id = Owning(office.database, office.projects), office.project_id
+            for days in (0, -1, 366, 10**9):
+                with pytest.raises(Invalid) as refused:
+                    await owning.change(office.one(ALICE), project_id, Change("new", days))
+                assert [path for path, _ in refused.value.fields] == ["retention_days"]
+            assert office.projects.known[project_id].name == "app", "nothing of what is refused is done"
+            await owning.change(office.one(ALICE), project_id, Change(retention_days=7))
+            async with opened(place, office) as again:
+                assert again.projects.known[project_id].retention_days == 7
+
+    asyncio.run(story())
+
+
+def test_gaps_in_listening_are_kept_as_long_as_the_longest_kept_sessions(place: Place) -> None:
+    async def story(office: Office) -> None:
+        now = office.clock.now()
+        await Owning(office.database, office.projects).change(
+            office.one(ALICE), office.project_id, Change(retention_days=60)
+        )
+        for days in (61, 40):
+            await office.keeping.missed(now - days * DAY_MS, now - days * DAY_MS + HOUR_MS)
+        await retaining(office).remove_old()
+        assert [now - began for began, _ in office.registry.gaps.spans] == [40 * DAY_MS]
 
     in_office(place, story)

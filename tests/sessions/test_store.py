@@ -17,6 +17,7 @@ from onduty.database.transaction import Writer
 from onduty.identity.service import new_user
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Registers, ServerEnd, leave_future
+from onduty.sessions.history import store as history
 from onduty.sessions.model import AgentSession
 from tests.database.places import BOTH, Place, prepared
 from tests.sessions.histories import (
@@ -162,8 +163,8 @@ def test_an_event_is_known_by_its_session_and_its_id_however_many_are_asked(file
 
     def work(writer: Writer) -> tuple[set[str], set[str]]:
         one, other = file.new(writer), file.new(writer)
-        store.add_events(writer, one.id, [Event(i, "prompt", 1, NOW) for i in ids[::2]], 20_000)
-        return store.known_events(writer, one.id, ids), store.known_events(writer, other.id, ids)
+        history.add_events(writer, one.id, [Event(i, "prompt", 1, NOW) for i in ids[::2]], 20_000)
+        return history.known_events(writer, one.id, ids), history.known_events(writer, other.id, ids)
 
     assert file.write(work) == (set(ids[::2]), set())
 

@@ -24,17 +24,19 @@ _ALLOWED = {
         "rooms",
         "shapes",
     }
-    | {"addresses", "document", "ordering", "paging", "wording"},
+    | {"addresses", "document", "export", "export_routes", "ordering", "paging", "wording"},
     "database": {"__init__", "engine", "writer", "transaction", "dialect", "schema", "files", "metadata", "migrations"}
     | {"line", "lines", "readers", "refused", "sqlite", "unit"}
     | {"opening", "postgres", "postgres_lock", "postgres_pool", "postgres_schema", "turns"}
     | {"backups", "checking", "copying", "moving", "restoring", "upgrading"}
     | {"postgres_backups", "postgres_checking"},
-    "audit": _FURNITURE | {"reading"},
+    "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_routes"}
+    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
     | {"walls", "wall_pages"},
-    "projects": _FURNITURE | {"members", "invitations", "deleting", "people_routes", "invitation_routes"},
+    "projects": _FURNITURE
+    | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
+    | {"settings_pages"},
     "sessions": _FURNITURE
     | {
         "resolution",
@@ -57,6 +59,7 @@ _ALLOWED = {
         "row_pages",
         "wall_pages",
         "retention",
+        "history",
         "stream_pages",
         "stream_routes",
         "stream_wire",

@@ -11,7 +11,7 @@ from tests.structure.sources import ROOMS, ROOT, Source, imports, product
 
 # A page is drawn in the layout that all pages share, and a room's templates may name its parts.
 _OPEN_TO_ROOMS = {"service", "asking", "reading", "resolution", "presence"}
-_OPEN_TO_PAGES = {"service", "asking", "layout", "forms"}
+_OPEN_TO_PAGES = {"service", "asking", "reading", "layout", "forms"}
 _OPEN_TO_MODELS = {"clock", "errors", "cleaning"}
 _DOES_IO = {"asyncio", "http", "os", "pathlib", "socket", "sqlite3", "subprocess", "threading", "urllib"}
 

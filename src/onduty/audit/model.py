@@ -8,6 +8,7 @@ from onduty.clock import Instant
 Act = Literal[
     "project_made",
     "project_renamed",
+    "retention_changed",
     "token_made",
     "token_used_first",
     "token_revoked",
@@ -34,6 +35,17 @@ class About:
 
 
 NOTHING: Final = About()
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries somebody wants to see: of one kind, and by or about one person; None: all of them."""
+
+    act: Act | None = None
+    person: str | None = None
+
+
+EVERYTHING: Final = Filter()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import Field
 
 from onduty.api import Route
-from onduty.audit.model import Act, Entry
+from onduty.audit.model import Act, Filter
 from onduty.audit.reading import Audit
-from onduty.clock import rfc3339
 from onduty.identity.asking import Caller
-from onduty.paging import Paged, listed
+from onduty.paging import Asked, listed
 from onduty.shapes import Answer, Time, Uuid, refusals
 
 router = APIRouter(route_class=Route, tags=["audit"])
@@ -45,22 +45,11 @@ class AuditAnswer(Answer):
     next_cursor: str | None = None
 
 
-def _row(entry: Entry, room: Audit) -> dict[str, Any]:
-    about = entry.about
-    return {
-        "id": entry.id,
-        "at": rfc3339(entry.at),
-        "act": entry.act,
-        "user_id": entry.user_id,
-        "name": room.name_of(entry.user_id),
-        "token_id": entry.token_id,
-        "address": entry.address,
-        "about_id": about.id,
-        "about_user_id": about.user_id,
-        "about_user_name": room.name_of(about.user_id),
-        "about_name": about.name,
-        "about_role": about.role,
-    }
+class AuditAsked(Asked):
+    """The query of the log."""
+
+    act: Act | None = Field(None, description="Entries of this kind only")
+    person: Uuid | None = Field(None, description="Only what this user did, or what was done to them")
 
 
 @router.get(
@@ -70,6 +59,6 @@ def _row(entry: Entry, room: Audit) -> dict[str, Any]:
     response_model=AuditAnswer,
     responses=refusals(400, 401, 403, 429),
 )
-async def list_audit(caller: Caller, room: Room, id: Uuid, asked: Paged) -> Any:
-    entries, next_cursor = await room.page(caller, id, asked)
-    return listed("entries", [_row(entry, room) for entry in entries], next_cursor)
+async def list_audit(caller: Caller, room: Room, id: Uuid, asked: Annotated[AuditAsked, Query()]) -> Any:
+    entries, next_cursor = await room.page(caller, id, asked, Filter(asked.act, asked.person))
+    return listed("entries", [room.row(entry) for entry in entries], next_cursor)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, delete, insert, or_, select
 
-from onduty.audit.model import About, Entry
+from onduty.audit.model import EVERYTHING, About, Entry, Filter
 from onduty.audit.tables import audit_entries
 from onduty.clock import Instant
 from onduty.database.transaction import Reader, Writer
@@ -33,13 +33,25 @@ def add(writer: Writer, entries: Sequence[Entry]) -> None:
         writer.connection.execute(insert(audit_entries), rows)
 
 
+def people(reader: Reader, project_id: str) -> set[str]:
+    """Ids of all who did something there or had something done to them."""
+    found = [select(column).where(_A.project_id == project_id).distinct() for column in (_A.user_id, _A.about_user_id)]
+    return {id for query in found for id in reader.connection.execute(query).scalars() if id is not None}
+
+
 def remove(writer: Writer, project_id: str) -> None:
     writer.connection.execute(delete(audit_entries).where(_A.project_id == project_id))
 
 
-def page(reader: Reader, project_id: str, after: tuple[Instant, str] | None, limit: int) -> list[Entry]:
+def page(
+    reader: Reader, project_id: str, after: tuple[Instant, str] | None, limit: int, wanted: Filter = EVERYTHING
+) -> list[Entry]:
     """Entries of a project, newest first; those older than `after` where it is given."""
     query = select(audit_entries).where(_A.project_id == project_id)
+    if wanted.act is not None:
+        query = query.where(_A.act == wanted.act)
+    if wanted.person is not None:
+        query = query.where(or_(_A.user_id == wanted.person, _A.about_user_id == wanted.person))
     if after is not None:
         at, entry_id = after
         query = query.where(or_(_A.at < at, and_(_A.at == at, _A.id < entry_id)))

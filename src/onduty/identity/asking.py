@@ -95,7 +95,8 @@ async def _visitor(request: Request) -> Principal | None:
     if not cookie:
         return None
     identity: Identity = request.app.state.identity
-    return await identity.browser(cookie, _now(request))
+    visitor = await identity.browser(cookie, _now(request))
+    return visitor and visitor.at(address_of(request))
 
 
 async def _signed_in(request: Request) -> Principal:

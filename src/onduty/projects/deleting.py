@@ -1,19 +1,20 @@
-"""Renaming a project, and taking it away with everything: from everybody at once, from the disk in small portions."""
+"""Changing a project, and taking it away with everything: from everybody at once, from the disk in small portions."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from onduty.audit.service import About, record, remove
+from onduty.audit.service import About, Act, record, remove
 from onduty.background import Wake
 from onduty.cleaning import NAME, text
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
-from onduty.errors import Problem
+from onduty.errors import Invalid, Problem
 from onduty.identity.service import Principal
 from onduty.projects import store
-from onduty.projects.model import Project, Role
+from onduty.projects.model import LEAST_DAYS, MOST_DAYS, Change, Project, Role
 from onduty.projects.service import Projects
 from onduty.sessions.service import remove_some
 
@@ -32,19 +33,22 @@ class Owning:
     projects: Projects
     wake: Wake | None = field(default=None)
 
-    async def rename(self, principal: Principal, project_id: str, name: str) -> Project:
-        """Give a project another name. Forbidden for all but owners, Invalid at `name`."""
+    async def change(self, principal: Principal, project_id: str, change: Change) -> Project:
+        """Change what is named. Forbidden for all but owners, Invalid at `name` or `retention_days`."""
         self.projects.managed(principal, project_id)
-        cleaned = text(name, "name", NAME, required=True)
+        wanted = _cleaned(change)
 
-        def work(writer: Writer) -> None:
-            store.rename(writer, project_id, cleaned)
-            record(writer, [project_id], "project_renamed", principal, About(project_id, None, cleaned))
+        def work(writer: Writer) -> Project:
+            before = self.projects.known[project_id]
+            after = replace(before, **wanted)
+            store.change(writer, after)
+            for act, name in _acts(before, after):
+                record(writer, [project_id], act, principal, About(project_id, None, name))
+            return after
 
         async with self.projects.changing:
             self.projects.managed(principal, project_id)
-            await self.database.write(work)
-            project = self.projects.known[project_id] = replace(self.projects.known[project_id], name=cleaned)
+            project = self.projects.known[project_id] = await self.database.write(work)
         return project
 
     async def delete(self, principal: Principal, project_id: str) -> None:
@@ -94,6 +98,25 @@ class Owning:
                     return
             await self.database.write(partial(_end, project_id))
             self._forgotten(project_id)
+
+
+def _cleaned(change: Change) -> dict[str, Any]:
+    wanted: dict[str, Any] = {}
+    if change.name is not None:
+        wanted["name"] = text(change.name, "name", NAME, required=True)
+    if change.retention_days is not None:
+        if not LEAST_DAYS <= change.retention_days <= MOST_DAYS:
+            raise Invalid.at("retention_days", f"must be from {LEAST_DAYS} to {MOST_DAYS}")
+        wanted["retention_days"] = change.retention_days
+    return wanted
+
+
+def _acts(before: Project, after: Project) -> Iterator[tuple[Act, str]]:
+    """What the audit log says of a change, each with what it is from now on."""
+    if after.name != before.name:
+        yield "project_renamed", after.name
+    if after.retention_days != before.retention_days:
+        yield "retention_changed", f"{after.retention_days} day" + ("s" if after.retention_days != 1 else "")
 
 
 def _remove_some(project_id: str, writer: Writer) -> int:

@@ -62,7 +62,8 @@ class JoinedAnswer(Answer):
     token: str | None = Field(description="A new account's first token, told once; null where the account was there")
 
 
-def _row(invitation: Invitation) -> dict[str, Any]:
+def invitation_row(invitation: Invitation) -> dict[str, Any]:
+    """An open invitation as it is answered, without its secret."""
     return {
         "id": invitation.id,
         "role": invitation.role,
@@ -81,7 +82,7 @@ def _row(invitation: Invitation) -> dict[str, Any]:
 )
 async def list_invitations(caller: Caller, room: Room, id: Uuid, asked: Paged) -> Any:
     rows, next_cursor = page(await room.open(caller, id), lambda invitation: invitation.id, asked)
-    return listed("invitations", [_row(invitation) for invitation in rows], next_cursor)
+    return listed("invitations", [invitation_row(invitation) for invitation in rows], next_cursor)
 
 
 @router.post(
@@ -94,7 +95,7 @@ async def list_invitations(caller: Caller, room: Room, id: Uuid, asked: Paged) -
 )
 async def create_invitation(request: Request, caller: Caller, room: Room, id: Uuid, body: NewInvitation) -> Any:
     invitation, secret = await room.invite(caller, id, body.role)
-    return {**_row(invitation), "url": f"{own_origin(request)}/join#{secret}"}
+    return {**invitation_row(invitation), "url": f"{own_origin(request)}/join#{secret}"}
 
 
 @router.delete(

@@ -36,19 +36,14 @@ class Members:
         return Membership(project_id, user_id, self._role(project_id, user_id)), self.identity.name_of(user_id)
 
     async def change(self, principal: Principal, project_id: str, user_id: str, role: Role) -> None:
-        """Give a member another role; as a viewer they lose their sessions there. Conflict for the last owner.
-
-        Forbidden for all but owners, NotFound for who is no member.
-        """
-        self.projects.managed(principal, project_id)
+        """Give a member another role; as a viewer they lose their sessions there. Refused as by `may_change`."""
+        self.may_change(principal, project_id, user_id, role)
         async with self.projects.changing:
             # Once more: who asked may have been lowered while this waited.
-            self.projects.managed(principal, project_id)
-            before = self._role(project_id, user_id)
+            before = self.may_change(principal, project_id, user_id, role)
             if before == role:
                 return
             after = Membership(project_id, user_id, role)
-            self._not_the_last_owner(project_id, before)
 
             def work(writer: Writer) -> Sequence[AgentSession]:
                 if not store.set_role(writer, after, before):
@@ -61,15 +56,10 @@ class Members:
         self._done(ended)
 
     async def remove(self, principal: Principal, project_id: str, user_id: str) -> None:
-        """Remove a member, or leave: their sessions there end. Conflict for the last owner.
-
-        Forbidden for who is neither owner nor that member, NotFound for who is no member.
-        """
-        self._may_remove(principal, project_id, user_id)
+        """Remove a member, or leave: their sessions there end. Refused as by `may_remove`."""
+        self.may_remove(principal, project_id, user_id)
         async with self.projects.changing:
-            self._may_remove(principal, project_id, user_id)
-            before = self._role(project_id, user_id)
-            self._not_the_last_owner(project_id, before)
+            before = self.may_remove(principal, project_id, user_id)
             leaves = principal.user_id == user_id
 
             def work(writer: Writer) -> Sequence[AgentSession]:
@@ -81,11 +71,29 @@ class Members:
                 ended = await self.database.write(work)
         self._done(ended)
 
-    def _may_remove(self, principal: Principal, project_id: str, user_id: str) -> None:
+    def may_change(self, principal: Principal, project_id: str, user_id: str, role: Role) -> Role:
+        """The role that the member has now, where the caller may give them this one. Conflict for the last owner.
+
+        Forbidden for all but owners, NotFound for who is no member.
+        """
+        self.projects.managed(principal, project_id)
+        before = self._role(project_id, user_id)
+        if before != role:
+            self._not_the_last_owner(project_id, before)
+        return before
+
+    def may_remove(self, principal: Principal, project_id: str, user_id: str) -> Role:
+        """The member's role, where the caller may remove them. Conflict for the last owner.
+
+        Forbidden for who is neither owner nor that member, NotFound for who is no member.
+        """
         role = self.projects.role(principal, project_id)
         manages(principal)
         if role != "owner" and principal.user_id != user_id:
             raise Forbidden("Only an owner may remove others")
+        before = self._role(project_id, user_id)
+        self._not_the_last_owner(project_id, before)
+        return before
 
     def _role(self, project_id: str, user_id: str) -> Role:
         role = self.projects.roles.get(user_id, {}).get(project_id)

@@ -7,6 +7,11 @@ from onduty.clock import Instant
 
 Role = Literal["owner", "member", "viewer"]
 
+RETENTION_DAYS: Final = 30
+"""For how long a project keeps agent sessions of which nothing more is heard, where nobody says otherwise."""
+LEAST_DAYS: Final = 1
+MOST_DAYS: Final = 365
+
 ACTING: Final[frozenset[Role]] = frozenset({"owner", "member"})
 
 
@@ -15,6 +20,15 @@ class Project:
     id: str
     name: str
     created_at: Instant
+    retention_days: int = RETENTION_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a project; None: stays as it is."""
+
+    name: str | None = None
+    retention_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

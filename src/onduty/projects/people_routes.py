@@ -43,7 +43,8 @@ class MemberChange(Body):
     role: Role = Field(default_factory=_unnamed)
 
 
-def _row(member: tuple[Membership, str]) -> dict[str, Any]:
+def member_row(member: tuple[Membership, str]) -> dict[str, Any]:
+    """A member as they are answered."""
     membership, name = member
     return {"user_id": membership.user_id, "name": name, "role": membership.role}
 
@@ -57,7 +58,7 @@ def _row(member: tuple[Membership, str]) -> dict[str, Any]:
 )
 async def list_members(caller: Caller, room: Room, id: Uuid, asked: Paged) -> Any:
     rows, next_cursor = page(room.all(caller, id), lambda member: member[0].user_id, asked)
-    return listed("members", [_row(member) for member in rows], next_cursor)
+    return listed("members", [member_row(member) for member in rows], next_cursor)
 
 
 @router.patch(
@@ -70,7 +71,7 @@ async def list_members(caller: Caller, room: Room, id: Uuid, asked: Paged) -> An
 async def change_member(caller: Caller, room: Room, id: Uuid, user_id: Uuid, body: MemberChange) -> Any:
     if "role" in body.model_fields_set:
         await room.change(caller, id, user_id, body.role)
-    return _row(room.one(caller, id, user_id))
+    return member_row(room.one(caller, id, user_id))
 
 
 @router.delete(

@@ -11,7 +11,7 @@ from onduty.clock import rfc3339
 from onduty.identity.asking import Caller
 from onduty.paging import Paged, listed, page
 from onduty.projects.deleting import Owning
-from onduty.projects.model import Project
+from onduty.projects.model import LEAST_DAYS, MOST_DAYS, RETENTION_DAYS, Change, Project
 from onduty.projects.service import Projects
 from onduty.shapes import Answer, Body, Uuid, Words, example, refusals
 
@@ -39,6 +39,7 @@ class ProjectAnswer(Answer):
     name: str
     role: str
     created_at: str
+    retention_days: int = Field(description="For how long sessions of which nothing more is heard are kept")
 
 
 class ProjectsAnswer(Answer):
@@ -52,13 +53,25 @@ class NewProject(Body):
     name: Annotated[str, Words(NAME, required=True)]
 
 
+def _unnamed() -> int:
+    return RETENTION_DAYS
+
+
 class ProjectChange(Body):
-    # Only what is named changes; the default is never read.
+    # Only what is named changes; the defaults are never read.
     name: Annotated[str, Words(NAME, required=True)] = Field(default_factory=str)
+    retention_days: int = Field(default_factory=_unnamed, ge=LEAST_DAYS, le=MOST_DAYS)
 
 
-def _row(project: Project, role: str) -> dict[str, Any]:
-    return {"id": project.id, "name": project.name, "role": role, "created_at": rfc3339(project.created_at)}
+def project_row(project: Project, role: str) -> dict[str, Any]:
+    """A project as it is answered to somebody in that role."""
+    return {
+        "id": project.id,
+        "name": project.name,
+        "role": role,
+        "created_at": rfc3339(project.created_at),
+        "retention_days": project.retention_days,
+    }
 
 
 @router.get(
@@ -70,7 +83,9 @@ def _row(project: Project, role: str) -> dict[str, Any]:
 )
 async def list_projects(caller: Caller, room: Room, asked: Paged) -> Any:
     projects, next_cursor = page(room.visible(caller), lambda project: project.id, asked)
-    return listed("projects", [_row(project, room.role(caller, project.id)) for project in projects], next_cursor)
+    return listed(
+        "projects", [project_row(project, room.role(caller, project.id)) for project in projects], next_cursor
+    )
 
 
 @router.post(
@@ -82,7 +97,7 @@ async def list_projects(caller: Caller, room: Room, asked: Paged) -> Any:
     responses=refusals(400, 401, 403, 413, 415, 429, 503),
 )
 async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
-    return _row(await room.create(caller, body.name), "owner")
+    return project_row(await room.create(caller, body.name), "owner")
 
 
 @router.get(
@@ -93,20 +108,20 @@ async def create_project(caller: Caller, room: Room, body: NewProject) -> Any:
     responses=refusals(400, 401, 403, 429),
 )
 async def get_project(caller: Caller, room: Room, id: Uuid) -> Any:
-    return _row(room.project(caller, id), room.role(caller, id))
+    return project_row(room.project(caller, id), room.role(caller, id))
 
 
 @router.patch(
     "/projects/{id}",
     operation_id="changeProject",
-    summary="Give a project another name; for owners",
+    summary="Give a project another name, or keep its sessions for longer or shorter; for owners",
     response_model=ProjectAnswer,
     responses=refusals(400, 401, 403, 413, 415, 429, 503),
 )
 async def change_project(caller: Caller, room: Room, owning: OwningRoom, id: Uuid, body: ProjectChange) -> Any:
-    if "name" in body.model_fields_set:
-        await owning.rename(caller, id, body.name)
-    return _row(room.project(caller, id), room.role(caller, id))
+    if wanted := {name: getattr(body, name) for name in body.model_fields_set}:
+        await owning.change(caller, id, Change(**wanted))
+    return project_row(room.project(caller, id), room.role(caller, id))
 
 
 @router.delete(

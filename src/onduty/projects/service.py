@@ -17,7 +17,7 @@ from onduty.database.transaction import Reader, Writer
 from onduty.errors import Conflict, Forbidden
 from onduty.identity.service import Principal
 from onduty.projects import store
-from onduty.projects.model import Membership, Project, Role, may_act, may_end_any
+from onduty.projects.model import RETENTION_DAYS, Membership, Project, Role, may_act, may_end_any
 
 __all__ = ["NOT_SEEN", "Project", "Projects", "Role", "found", "may_act", "may_end_any"]
 
@@ -120,6 +120,15 @@ class Projects:
         """One project. Forbidden where the caller may not see it."""
         self.role(principal, project_id)
         return self.known[project_id]
+
+    def retention_days(self, project_id: str | None) -> int:
+        """For how many days sessions are kept there; what is in no project, or in one that is gone, as by default."""
+        project = self.known.get(project_id or "")
+        return RETENTION_DAYS if project is None else project.retention_days
+
+    def longest_retention_days(self) -> int:
+        """For how many days the longest-kept sessions of this server are kept."""
+        return max([RETENTION_DAYS, *(project.retention_days for project in list(self.known.values()))])
 
     def named(self, principal: Principal, id_or_name: str) -> Project:
         """The visible project with this id, or else with this name. Forbidden for none, Conflict for several."""

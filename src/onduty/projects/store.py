@@ -12,7 +12,7 @@ _OPEN = (_I.id, _I.project_id, _I.role, _I.invited_by, _I.created_at, _I.expires
 
 def all_projects(reader: Reader) -> list[Project]:
     c = projects.c
-    query = select(c.id, c.name, c.created_at).where(c.deleted_at.is_(None))
+    query = select(c.id, c.name, c.created_at, c.retention_days).where(c.deleted_at.is_(None))
     return [Project(*row) for row in reader.connection.execute(query)]
 
 
@@ -22,7 +22,7 @@ def all_members(reader: Reader) -> list[Membership]:
 
 
 def add_project(writer: Writer, project: Project) -> None:
-    row = {"id": project.id, "name": project.name, "created_at": project.created_at}
+    row = {name: getattr(project, name) for name in ("id", "name", "created_at", "retention_days")}
     writer.connection.execute(insert(projects), row)
 
 
@@ -36,8 +36,9 @@ def add_member(writer: Writer, member: Membership) -> None:
     writer.connection.execute(insert(members), row)
 
 
-def rename(writer: Writer, project_id: str, name: str) -> None:
-    writer.connection.execute(update(projects).where(projects.c.id == project_id).values(name=name))
+def change(writer: Writer, project: Project) -> None:
+    values = {"name": project.name, "retention_days": project.retention_days}
+    writer.connection.execute(update(projects).where(projects.c.id == project.id).values(**values))
 
 
 def set_role(writer: Writer, member: Membership, before: Role) -> bool:

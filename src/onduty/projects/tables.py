@@ -1,6 +1,6 @@
 """Projects and who belongs to them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, String, Table
 
 from onduty.database.metadata import metadata
 
@@ -10,6 +10,7 @@ projects = Table(
     Column("id", String(36), primary_key=True),
     Column("name", String(120), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("retention_days", Integer, nullable=False),
     # Set from the moment on at which nobody sees it any more, until all that belongs to it is removed.
     Column("deleted_at", BigInteger),
 )

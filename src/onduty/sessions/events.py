@@ -13,6 +13,7 @@ from onduty.identity.service import Principal
 from onduty.projects.service import NOT_SEEN, Projects
 from onduty.sessions import store
 from onduty.sessions.fold import Event, Kind, Registers, fold, forgettable, join
+from onduty.sessions.history import store as history
 from onduty.sessions.model import AgentSession, end_of, is_ours, is_version_7
 from onduty.sessions.processes import Process, Running
 from onduty.sessions.reading import counts
@@ -132,7 +133,7 @@ class _Work:
 
     def _fresh(self, session_id: str, events: Sequence[Told]) -> dict[str, Told]:
         """Those that are not stored yet, by id; of a repeat within the batch the first."""
-        known = store.known_events(self.writer, session_id, [told.id for told in events])
+        known = history.known_events(self.writer, session_id, [told.id for told in events])
         fresh: dict[str, Told] = {}
         for told in events:
             if told.id not in known:
@@ -163,7 +164,7 @@ class _Work:
         # What comes late, from a spool or after the end, tells nothing that is newer than what is known.
         if is_news and not (was_ended and end_of(before) is not None):
             store.set_words(self.writer, session_id, {**words, "token_id": self.principal.token_id})
-        store.add_events(self.writer, session_id, events, self.writer.now // DAY_MS)
+        history.add_events(self.writer, session_id, events, self.writer.now // DAY_MS)
         store.raise_registers(self.writer, session_id, delta)
         session = stored(self.writer, session_id)
         store.forget_tools(self.writer, session_id, forgettable(session.registers))

@@ -23,6 +23,7 @@ ON_DUTY: Final[frozenset[State]] = frozenset({"working", "waiting", "idle", "qui
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60 * SECOND_MS
 HOUR_MS: Final = 60 * MINUTE_MS
+DAY_MS: Final = 24 * HOUR_MS
 
 ACTIVE_MS: Final = 5 * MINUTE_MS
 CALL_MS: Final = 60 * SECOND_MS

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from functools import partial
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -19,14 +18,13 @@ from onduty.sessions.reading import Reading
 from onduty.sessions.roster import DAY_MS, DENSITIES, GROUPS, Eye, Group, key_of, look_of, roster
 from onduty.sessions.streams import Streams
 from onduty.shapes import Uuid
-from onduty.web.layout import PageRoute, page
+from onduty.web.layout import PageRoute, page, zone_of
 from onduty.wording import ago_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _ON_DUTY: Final = ",".join(sorted(ON_DUTY))
 _LOST_SHOWN: Final = 200
-_ZONE_COOKIE: Final = "onduty-zone"
 _ROWS_COOKIE: Final = "onduty-rows"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 
@@ -62,7 +60,7 @@ async def roster_words(
     identity: Identity = request.app.state.identity
     # Before anything is read: what changes after this is told by the stream.
     position = streams.position(project.id, now)
-    eye = Eye(user_id, now, _zone(request), identity.name_of)
+    eye = Eye(user_id, now, zone_of(request), identity.name_of)
     rows = await _all_on_duty(reading, visitor, project.id, now)
     lost, more = await _page(reading, visitor, project.id, "lost", _LOST_SHOWN, now)
     lost = [row for row in lost if now - parse_rfc3339(row["last_activity_at"]) < DAY_MS]
@@ -107,11 +105,3 @@ async def _page(
     """The rows of one page, and whether there are more."""
     listing = await reading.list(visitor, query_of(project_id, False, states, limit, None), now)
     return msgspec.json.decode(listing.body)["sessions"], listing.next_cursor is not None
-
-
-def _zone(request: Request) -> ZoneInfo | None:
-    """The reader's time zone, which the page's script tells; None where there is no such zone."""
-    try:
-        return ZoneInfo(request.cookies.get(_ZONE_COOKIE, "")[:64])
-    except (KeyError, ValueError, OSError):
-        return None

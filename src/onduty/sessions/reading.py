@@ -13,7 +13,7 @@ from onduty.identity.service import Principal
 from onduty.projects.service import Projects
 from onduty.sessions import store
 from onduty.sessions.listing import PAGE, ActiveView, Listing, Query, matching, page
-from onduty.sessions.model import ON_DUTY, AgentSession, State, judge
+from onduty.sessions.model import DAY_MS, ON_DUTY, AgentSession, State, judge
 from onduty.sessions.registry import Registry
 from onduty.sessions.service import Sessions
 
@@ -58,6 +58,12 @@ class Reading:
         if not query.active:
             found += await self._settled(principal, query, now)
         return page(found, query, self.registry, now)
+
+    async def past_time(self, principal: Principal, project_id: str, days: int, now: Instant) -> int:
+        """How many of a project's sessions would go if it kept so many days. Forbidden for all but owners."""
+        self.projects.owned(principal, project_id)
+        before = now - days * DAY_MS
+        return await self.database.read(lambda reader: store.count_settled_before(reader, project_id, before))
 
     def _in_memory(self, principal: Principal, query: Query) -> Iterable[AgentSession]:
         if query.project_id is not None:

@@ -1,4 +1,4 @@
-"""What is kept for how long: sessions of which nothing was heard for 30 days go, with all that hangs on them."""
+"""What is kept for how long: sessions of which nothing was heard for their project's days go, with all of theirs."""
 
 import logging
 from collections import Counter
@@ -12,11 +12,12 @@ from onduty.clock import Clock, Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Writer
 from onduty.errors import Problem
+from onduty.projects.service import Projects
 from onduty.sessions import store
-from onduty.sessions.model import HOUR_MS, Gaps
+from onduty.sessions.history import store as history
+from onduty.sessions.model import DAY_MS, Gaps
 from onduty.sessions.registry import Registry
 
-KEPT_MS: Final = 30 * 24 * HOUR_MS
 # So few that other writers hardly notice.
 SESSIONS_AT_ONCE: Final = 50
 EVENTS_AT_ONCE: Final = 2_000
@@ -43,6 +44,7 @@ class Retention:
 
     database: Database
     registry: Registry
+    projects: Projects
     clock: Clock
     on_removal: list[Callable[[Collection[str]], None]] = field(default_factory=list)
 
@@ -61,21 +63,24 @@ class Retention:
 
     async def remove_old(self, wake: Wake | None = None) -> int:
         """Remove what is past its time, with others' writes in between; how many sessions that were."""
-        before = self.clock.now() - KEPT_MS
+        now = self.clock.now()
         gone = 0
         while wake is None or not wake.stopping:
-            removed = await self.database.write(lambda writer: self._remove_some(writer, before))
+            removed = await self.database.write(lambda writer: self._remove_some(writer, now))
             if not removed.session_ids and not removed.events:
                 break
             gone += len(removed.session_ids)
             self._follow(removed.session_ids)
-        await self._forget_gaps(before)
+        await self._forget_gaps(now - self.projects.longest_retention_days() * DAY_MS)
         return gone
 
-    def _remove_some(self, writer: Writer, before: Instant) -> Removed:
+    def _remove_some(self, writer: Writer, now: Instant) -> Removed:
+        def before(project_id: str | None) -> Instant:
+            return now - self.projects.retention_days(project_id) * DAY_MS
+
         found = store.settled_before(writer, before, SESSIONS_AT_ONCE, keep=set(self.registry.sessions))
         ids = [session_id for session_id, _ in found]
-        if (events := store.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
+        if (events := history.remove_events(writer, ids, EVENTS_AT_ONCE)) == EVENTS_AT_ONCE:
             return Removed((), events)
         store.remove(writer, ids)
         for project_id, many in Counter(project_id for _, project_id in found).items():

@@ -113,6 +113,12 @@ class Sessions:
         if session.user_id != principal.user_id:
             raise Forbidden("This agent session is somebody else's")
 
+    def may_end(self, principal: Principal, session: AgentSession) -> None:
+        """Forbidden unless the caller acts as the session, or owns its project."""
+        role = None if session.project_id is None else self.projects.role(principal, session.project_id)
+        if role is None or not may_end_any(role, principal.read_only):
+            self.acts_as(principal, session)
+
     async def change(self, principal: Principal, session_id: str, words: Mapping[str, str | None]) -> AgentSession:
         """Set what a session says of itself (None clears); that is activity too. Ended for one that has ended."""
         self.acts_as(principal, await self.find(principal, session_id))
@@ -149,10 +155,7 @@ class Sessions:
 
     async def end(self, principal: Principal, session_id: str, reason: str) -> None:
         """End the caller's own session, or as an owner anybody's. One that has ended stays as it is."""
-        session = await self.find(principal, session_id)
-        role = None if session.project_id is None else self.projects.role(principal, session.project_id)
-        if role is None or not may_end_any(role, principal.read_only):
-            self.acts_as(principal, session)
+        self.may_end(principal, await self.find(principal, session_id))
         await self.finish(session_id, reason, principal)
 
     async def finish(self, session_id: str, reason: str, by: Principal | None = None) -> AgentSession:

@@ -74,6 +74,8 @@ agent_sessions = Table(
     Index("ix_agent_sessions_settled_state", "project_id", "settled_state", "settled_at", "id"),
     Index("ix_agent_sessions_user_settled", "user_id", "settled_at", "id"),
     Index("ix_agent_sessions_user_settled_state", "user_id", "settled_state", "settled_at", "id"),
+    Index("ix_agent_sessions_project", "project_id", "id"),
+    Index("ix_agent_sessions_parent", "parent_session_id"),
 )
 
 session_tools = Table(

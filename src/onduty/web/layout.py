@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -37,6 +38,7 @@ HEADERS: Final = {
 }
 _PACKED: Final = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
 _WORTH_PACKING: Final = 1_000
+_ZONE_COOKIE: Final = "onduty-zone"
 THEME_COOKIE: Final = "onduty-theme"
 THEMES: Final = ("light", "dark")
 _TITLES: Final = {
@@ -103,6 +105,14 @@ def theme_of(request: Request) -> str:
     """`light` or `dark` as the reader chose, `system` otherwise."""
     chosen = request.cookies.get(THEME_COOKIE)
     return chosen if chosen in THEMES else "system"
+
+
+def zone_of(request: Request) -> ZoneInfo | None:
+    """The reader's time zone, which a page's script tells; None where there is no such zone."""
+    try:
+        return ZoneInfo(request.cookies.get(_ZONE_COOKIE, "")[:64])
+    except (KeyError, ValueError, OSError):
+        return None
 
 
 def refusal(request: Request, problem: Problem) -> HTMLResponse:

@@ -155,13 +155,6 @@ function takePart(fresh) {
   tally();
 }
 
-function keepZone() {
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (!zone || zone === root.dataset.zone) return;
-  const secure = location.protocol === "https:" ? "; secure" : "";
-  document.cookie = `onduty-zone=${zone}; path=/; max-age=31536000; samesite=lax${secure}`;
-}
-
 function tick() {
   if (isLost()) tellBanner();
   else if (!document.hidden) sayInView();
@@ -169,7 +162,6 @@ function tick() {
 
 const [load] = performance.getEntriesByType("navigation");
 setClock(now, load?.responseStart ?? performance.now());
-keepZone();
 adopt();
 sayAll();
 document.getElementById("utc")?.remove();

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("retention_days", sa.Integer(), nullable=False),
         sa.Column("deleted_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_projects")),
     )
@@ -114,6 +115,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("settled_at IS NULL"),
     )
     op.create_index("ix_agent_sessions_settled", "agent_sessions", ["project_id", "settled_at", "id"], unique=False)
+    op.create_index("ix_agent_sessions_project", "agent_sessions", ["project_id", "id"], unique=False)
+    op.create_index("ix_agent_sessions_parent", "agent_sessions", ["parent_session_id"], unique=False)
     op.create_index(
         "ix_agent_sessions_settled_state",
         "agent_sessions",

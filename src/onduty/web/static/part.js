@@ -1,0 +1,68 @@
+// Keeps the part of a page that is marked `data-part` as the server has it: asked again every `data-every` ms, changed
+// in place. Its value is where it is asked for, empty for the page's own address. The reader's clock is never used.
+import { merge } from "./merge.js";
+
+const LOST_AFTER_MS = 15_000;
+const part = document.querySelector("[data-part]");
+const every = Number(part.dataset.every);
+const banner = document.getElementById("lost-connection");
+const live = document.getElementById("live");
+let heard = performance.now();
+let next;
+
+function show(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const fresh = page.querySelector("[data-part]");
+  if (!fresh) throw new Error("no such part in the answer");
+  merge(part, fresh);
+  if (page.title) document.title = page.title;
+}
+
+function tell() {
+  const lost = performance.now() - heard > LOST_AFTER_MS;
+  live.hidden = lost;
+  if (lost === !banner.hidden) return;
+  banner.hidden = !lost;
+  document.documentElement.toggleAttribute("data-connection", lost);
+  if (lost) document.documentElement.dataset.connection = "lost";
+  banner.querySelector("p").textContent = lost
+    ? `No connection to the server since ${part.dataset.clock}. What you see was true then. It tries again by itself.`
+    : "";
+}
+
+export async function look() {
+  clearTimeout(next);
+  // Set before the answer is there: one that never comes must not be the last question.
+  next = setTimeout(() => document.hidden || look(), every);
+  try {
+    const answer = await fetch(part.dataset.part || location.href, { signal: AbortSignal.timeout(5_000) });
+    if ([401, 403, 404].includes(answer.status)) {
+      location.reload();
+      return;
+    }
+    if (answer.ok) {
+      show(await answer.text());
+      heard = performance.now();
+    }
+  } catch {
+    // `tell` says so once it has lasted.
+  }
+  tell();
+}
+
+next = setTimeout(look, every);
+live.hidden = false;
+setInterval(() => document.hidden || tell(), 1_000);
+banner.querySelector("button").addEventListener("click", look);
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  // Nobody looked, so nobody asked: what was not heard meanwhile is not lost.
+  heard = performance.now();
+  look();
+});
+document.addEventListener("keydown", (event) => {
+  const search = document.querySelector("[role=search] input");
+  if (event.key !== "/" || !search || event.target.closest("input, textarea, select")) return;
+  event.preventDefault();
+  search.focus();
+});
