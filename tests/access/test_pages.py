@@ -1,4 +1,4 @@
-"""Who is on duty, and every page and form of the settings, by everybody: what the API would refuse, no page shows or does."""
+"""Who is on duty, and all of the settings, by everybody: what the API would refuse, no page shows or does."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def page(request: Request, name: str, *, status: int = 200, **words: object) -> 
     if request.method != "GET" or len(text) < _WORTH_PACKING or not _takes_gzip(request):
         return HTMLResponse(text, status, HEADERS)
     # Only what is looked at: a page that shows a secret once answers a form, and its length must not tell of it.
-    return HTMLResponse(gzip.compress(text.encode(), 5, mtime=0), status, HEADERS | _PACKED)
+    return HTMLResponse(gzip.compress(text.encode(), 9, mtime=0), status, HEADERS | _PACKED)
 
 
 def _takes_gzip(request: Request) -> bool:

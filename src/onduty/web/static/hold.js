@@ -16,6 +16,11 @@ export class Hold {
   constructor(places, release) {
     this.#places = places;
     this.#release = release;
+    // The pointer may have come before this script.
+    if (matchMedia("(hover: hover)").matches && places.some((place) => place.matches(":hover"))) {
+      this.#isOver = true;
+      this.#heldAt = this.#movedAt = performance.now();
+    }
     document.addEventListener("pointermove", (event) => this.#point(event), { passive: true });
     document.addEventListener("pointerdown", (event) => this.#point(event), { passive: true });
     document.addEventListener("wheel", (event) => this.#point(event), { passive: true });

@@ -151,6 +151,7 @@ function takePart(fresh) {
     change(told, element, hold.isHeld);
   }
   for (const id of [...agents.keys()]) if (!found.has(id) && !isOlder(id)) remove(id, hold.isHeld);
+  for (const id of [...toldAt.keys()]) if (!isOlder(id)) toldAt.delete(id);
   document.getElementById("nobody").replaceChildren(...fresh.querySelector("#nobody").childNodes);
   tally();
 }
