@@ -4,6 +4,7 @@
 # make bench   the figures of the README, beside their baselines
 # make soak    the server under work for as long as you let it
 # make openapi renews docs/openapi.json, the committed copy of the API's document
+# make screenshots renews the pictures in docs/ from the demonstration
 # make format  what a program can mend, mended
 # make clean   removes what these made; never ./data
 #
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check dist bench soak openapi format clean system
+.PHONY: help run test check dist bench soak openapi screenshots format clean system
 
 UV_VERSION := 0.13.9
 UV := .uv/uv-$(UV_VERSION)/bin/uv
@@ -62,6 +63,9 @@ soak: .venv/.synced
 
 openapi: .venv/.synced
 	@$(BIN)/python -m tests.openapi.renew
+
+screenshots: .venv/.synced
+	@$(BIN)/python -m tests.browser.screenshots
 
 format: .venv/.synced
 	$(BIN)/ruff check --fix

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import statistics
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.figure import Figure, Goal, below
 from benchmarks.subjects import UNLIMITED, Bench
 from onduty.clock import parse_rfc3339, rfc3339
-from tests.browser.conftest import FLAGS, Person
+from tests.browser.conftest import Person, launched
 from tests.serving import Server
 
 if TYPE_CHECKING:
@@ -69,10 +68,8 @@ def who_is_on_duty(bench: Bench) -> list[Figure]:
 def _browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    program = shutil.which("chromium")
-    assert program, "this row drives Chromium: install your system's package for it"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        started = launched(playwright)
         yield started
         started.close()
 

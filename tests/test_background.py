@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from onduty.background import Background, Wake, start_thread
+from onduty.background import Background, Threads, Wake, start_thread
 from onduty.clock import boot_ms, sleep
+from onduty.errors import Unavailable
 
 SOON = 5.0  # never reached where things work
 
@@ -264,3 +266,34 @@ def test_a_thread_has_a_name_and_does_not_keep_the_process_alive() -> None:
     thread = start_thread("writer", lambda: ran.append(True))
     thread.join(SOON)
     assert (ran, thread.name, thread.daemon) == ([True], "writer", True)
+
+
+def test_threads_work_two_at_a_time_and_refuse_where_too_many_wait() -> None:
+    async def test() -> None:
+        background, threads, go_on = Background(), Threads("work", 2, 3), threading.Event()
+        under_way: list[int] = []
+        done: list[int] = []
+
+        async def ask(number: int) -> None:
+            def work() -> int:
+                under_way.append(number)
+                go_on.wait(SOON)
+                return number
+
+            done.append(await threads.run(work))
+
+        for number in range(5):
+            background.spawn("ask", ask(number))
+        while len(under_way) < 2:
+            await sleep(0.001)
+        with pytest.raises(Unavailable):
+            await threads.run(lambda: 0)
+        assert sorted(under_way) == [0, 1], "the third waits for its turn"
+        go_on.set()
+        assert await background.stop() == []
+        assert sorted(done) == [0, 1, 2, 3, 4]
+        assert await threads.run(lambda: 5) == 5
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(lambda: 1 // 0)
+
+    run(test())

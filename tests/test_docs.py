@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from sqlalchemy import Table
+
 from onduty import errors
 from onduty.application import rest
 from onduty.background import Background
@@ -11,8 +13,10 @@ from onduty.clock import Clock
 from onduty.database.engine import Database
 from onduty.database.schema import prepare
 from onduty.document import document
+from onduty.mcp import tables as wire_tables
 from onduty.mcp.shapes import INPUTS
 from onduty.rooms import build
+from onduty.sessions import tables as session_tables
 from onduty.settings import describe, load
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -44,6 +48,20 @@ def test_each_route_has_its_line(tmp_path: Path) -> None:
         database.close_now()
     routes = {f"{method.upper()} {path}" for path, operations in paths.items() for method in operations}
     assert rows("api.md", r"`((?:GET|POST|PATCH|DELETE) [^`]+)`") == routes
+
+
+def test_each_field_that_keeps_what_clients_say_has_its_line() -> None:
+    """Every column of the tables that hold it stands in the manual, once, and no other."""
+    told: dict[str, list[str]] = {}
+    for table, fields in re.findall(
+        r"^\| `([a-z_]+)` \| ((?:`[a-z_]+` ?)+)\|", (DOCS / "security.md").read_text(), re.MULTILINE
+    ):
+        told.setdefault(table, []).extend(re.findall(r"`([a-z_]+)`", fields))
+    tables = [*vars(session_tables).values(), *vars(wire_tables).values()]
+    kept = {t.name: sorted(c.name for c in t.columns) for t in tables if isinstance(t, Table)}
+    # When the server listened is no word of a client's.
+    del kept["listening"], kept["listening_gaps"]
+    assert {name: sorted(fields) for name, fields in told.items()} == kept
 
 
 def test_each_tool_has_its_line() -> None:

@@ -42,7 +42,15 @@ def _everything(server: Server) -> str:
     session = _made(server, "POST", f"/api/projects/{project}/agent-sessions", {**words, **short}, token)["session_id"]
     _made(server, "PATCH", f"/api/agent-sessions/{session}", {"said": HOSTILE, "ticket": HOSTILE}, token)
     at = datetime.now(UTC).isoformat()
-    event = {"at": at, "tool": HOSTILE, "tool_id": HOSTILE, "folder": HOSTILE, "reason": HOSTILE, **short}
+    event = {
+        "at": at,
+        "tool": HOSTILE,
+        "tool_id": HOSTILE,
+        "folder": HOSTILE,
+        "reason": HOSTILE,
+        "question": HOSTILE,
+        **short,
+    }
     kinds = ("start", "prompt", "tool_started", "waiting", "subagent_started")
     events = [{**event, "id": kind + HOSTILE, "kind": kind, "session": HOSTILE, "subagent": HOSTILE} for kind in kinds]
     _made(server, "POST", "/api/agent-events", {"sent_at": at, "caller_origin": HOSTILE, "events": events}, token)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import html
 import re
 import threading
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from fastapi import APIRouter
 
-from onduty.web.layout import own_path
+from onduty.application import rest
+from onduty.web.layout import PageRoute, own_path
 from tests.asking import Answer
+from tests.inside import Request, Still, Told, furnish, opened
 from tests.serving import Server, StartServer
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -298,3 +303,64 @@ def test_the_density_that_was_chosen_is_kept(server: Server) -> None:
     [kept] = [each.partition(";")[0] for each in told if each.startswith("onduty-rows=")]
     assert b'data-density="compact"' in get(server, path, f"{cookie}; {kept}").body
     assert b'data-density="roomy"' in get(server, f"{path}?rows=x", cookie).body
+
+
+def test_every_answer_has_a_policy(server: Server) -> None:
+    """What is no page may do nothing in a browser; files are under the pages' policy, for workers are held to it."""
+    nothing = {"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"}
+    session = register(server, server.project_id)["session_id"]
+    hot = f"/api/projects/{server.project_id}/agent-sessions"
+    for method, path, expected in (
+        ("GET", hot, nothing),
+        ("GET", f"{hot}?active=false", nothing),
+        ("POST", f"/api/agent-sessions/{session}/activity", nothing),
+        ("GET", "/api/me", nothing),
+        ("GET", "/api/openapi.json", nothing),
+        ("GET", "/api/no-such-path", nothing),
+        ("POST", "/mcp", nothing),
+        ("GET", "/healthz", nothing),
+        ("GET", "/client/onduty.pyz", nothing),
+        ("GET", "/static/part.js", POLICY),
+        ("GET", "/static/no-such-file", nothing),
+        ("GET", "/api/docs", (POLICY - {"img-src 'self'"}) | {"img-src 'self' data:"}),
+    ):
+        policies = server.call(method, path).headers.get_all("content-security-policy")
+        assert policies is not None, path
+        assert [set(policy.split("; ")) for policy in policies] == [expected], path
+
+
+def test_a_path_that_is_none_is_a_page_for_people(server: Server) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path in ("/no-such-page", "/projects/x/y/z"):
+        answer = get(server, path, **browser)
+        is_page(answer, 404)
+        assert "There is no page at this address." in text(answer)
+        assert get(server, path).json["code"] == "NOT_FOUND"
+    is_page(server.call("DELETE", "/projects", token=None, headers=browser), 405)
+    for path in ("/api/no-such-path", "/static/no-such-file"):
+        assert get(server, path, **browser).json["code"] == "NOT_FOUND"
+
+
+def test_a_page_that_fails_says_under_which_id_it_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    router = APIRouter(route_class=PageRoute)
+
+    @router.get("/broken")
+    async def broken() -> None:
+        raise ZeroDivisionError("what is behind it")
+
+    async def run() -> Told:
+        clock = Still()
+        people = await furnish(tmp_path / "data.sqlite3", clock)
+        async with opened(tmp_path / "data.sqlite3", clock, *people) as inside:
+            app = rest(inside.rooms)
+            app.include_router(router)
+            inside.front.app = app
+            return await inside.ask(Request("GET", "/broken"))
+
+    answer = asyncio.run(run())
+    said = answer.body.decode()
+    found = re.search(r"This page failed\. It is logged as ([0-9a-f]+-\d+)\.", said)
+    assert (answer.status, found is not None) == (500, True)
+    assert "what is behind it" not in said
+    assert found is not None
+    assert f"request {found[1]} failed" in caplog.text

@@ -50,6 +50,8 @@ def at(passed: int) -> str:
     [
         (row("waiting", signal="wait", waits_for="Bash"), "asks to use Bash (6 min)"),
         (row("waiting", signal="wait", waits_for="answer"), "waits for an answer (6 min)"),
+        (row("waiting", signal="wait", waits_for="Bash", question="ls"), "asks to use Bash: ls (6 min)"),
+        (row("waiting", signal="wait", waits_for="answer", question="Why?"), "asks: Why? (6 min)"),
         (row("working", signal="tool", tool="Bash", tool_since=at(7 * MIN)), "Bash running for 7 min"),
         (row("working", signal="tool"), "a tool running for 6 min"),
         (row("working", signal="subagent"), "sub-agent running for 6 min"),

@@ -15,7 +15,13 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 Client = tuple[str, int] | None
 
-ALWAYS: Final[Headers] = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+POLICY: Final = b"content-security-policy"
+"""The header that says what a browser may do with an answer. A page brings its own; all else may do nothing."""
+ALWAYS: Final[Headers] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (POLICY, b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
+]
 JSON: Final = (b"content-type", b"application/json")
 
 

@@ -1,7 +1,7 @@
 """The application behind the front: REST with its document, the MCP endpoint, pages, health."""
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
@@ -24,10 +24,12 @@ from onduty.export_routes import router as export
 from onduty.handout import router as client_program
 from onduty.health import router as health
 from onduty.identity.asking import TokenGate
+from onduty.identity.connect_pages import router as connect
 from onduty.identity.pages import SIGN_INS_A_MINUTE
 from onduty.identity.pages import router as sign_in
 from onduty.identity.pairing import REDEEMED_A_MINUTE
 from onduty.identity.pairing_routes import router as pairings
+from onduty.identity.profile_pages import router as profile
 from onduty.identity.routes import router as identity
 from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
@@ -46,12 +48,14 @@ from onduty.projects.settings_pages import router as project_settings
 from onduty.rooms import Rooms
 from onduty.sessions.events_routes import router as events
 from onduty.sessions.history.pages import router as history
+from onduty.sessions.overview_pages import router as overview
 from onduty.sessions.pages import router as on_duty
 from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
 from onduty.sessions.stream_pages import router as live
 from onduty.sessions.stream_routes import router as stream
 from onduty.sessions.wall_pages import router as wall
+from onduty.web.layout import HEADERS, refusal, wants_page
 from onduty.web.pages import router as look
 
 _STATIC: Final = Path(__file__).parent / "web" / "static"
@@ -78,18 +82,30 @@ _ROUTERS: Final = (
     (health, ""),
     (look, ""),
     (sign_in, ""),
+    (profile, ""),
     (token_pages, ""),
     (project_settings, ""),
     (people_pages, ""),
     (audit_pages, ""),
     (export_pages, ""),
     (join, ""),
+    (overview, ""),
+    (connect, ""),
     (on_duty, ""),
     (history, ""),
     (live, ""),
     (wall_opening, ""),
     (wall, ""),
 )
+
+
+class _Static(StaticFiles):
+    """Files under the policy of pages, for a worker is held to that of its own file."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        answer = super().file_response(*arguments, **named)
+        answer.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"]
+        return answer
 
 
 class _Rest(FastAPI):
@@ -121,7 +137,10 @@ def rest(rooms: Rooms) -> FastAPI:
     app.state.pairings = Limits(REDEEMED_A_MINUTE, REDEEMED_A_MINUTE)
     app.state.joins = Limits(TRIES_A_MINUTE, TRIES_A_MINUTE)
     app.state.sign_ins = Limits(SIGN_INS_A_MINUTE, SIGN_INS_A_MINUTE)
-    for name in ("identity", "projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
+    app.state.refused_sign_ins = Limits(1, 1)
+    for name in ("identity", "accounts", "browsers"):
+        setattr(app.state, name, getattr(rooms, name))
+    for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
         setattr(app.state, name, getattr(rooms, name))
     for name in ("tokens", "members", "invitations", "owning", "audit", "walls"):
         setattr(app.state, name, getattr(rooms, name))
@@ -133,7 +152,7 @@ def rest(rooms: Rooms) -> FastAPI:
         ]
     app.add_api_route("/api/openapi.json", _document, include_in_schema=False)
     app.add_api_route("/api/docs", _browse, include_in_schema=False)
-    app.mount("/static", GZipMiddleware(StaticFiles(directory=_STATIC), minimum_size=1_000))
+    app.mount("/static", GZipMiddleware(_Static(directory=_STATIC), minimum_size=1_000))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Problem, _problem)
     return app
@@ -146,7 +165,10 @@ async def _document(request: Request) -> Response:
 
 
 async def _browse() -> FileResponse:
-    return FileResponse(_STATIC / "docs" / "index.html", media_type="text/html")
+    # Its style sheet holds its pictures.
+    policy = HEADERS["Content-Security-Policy"].replace("img-src 'self'", "img-src 'self' data:")
+    headers = {"Content-Security-Policy": policy}
+    return FileResponse(_STATIC / "docs" / "index.html", media_type="text/html", headers=headers)
 
 
 async def _problem(_: Request, error: Exception) -> Response:
@@ -155,13 +177,17 @@ async def _problem(_: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """The router's own refusals as our error object: 404, and 405 with every method of the path."""
+    """The router's own refusals: 404, and 405 with every method of the path. A person gets a page of it."""
     assert isinstance(error, HTTPException)
+    problem: Problem = Invalid("The request is not valid")
     if error.status_code == 405:
-        return problem_response(MethodNotAllowed(_methods(request)))
-    if error.status_code == 404:
-        return problem_response(NotFound())
-    return problem_response(Invalid("The request is not valid"))
+        problem = MethodNotAllowed(_methods(request))
+    elif error.status_code == 404:
+        problem = NotFound()
+    if not wants_page(request):
+        return problem_response(problem)
+    problem.message = "There is no page at this address"
+    return refusal(request, problem)
 
 
 def _methods(request: Request) -> set[str]:

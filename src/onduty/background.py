@@ -12,8 +12,11 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from typing import Any, TypeVar
+
+from onduty.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -162,3 +165,22 @@ def start_thread(name: str, work: Callable[[], None]) -> threading.Thread:
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread
+
+
+class Threads:
+    """Threads for what would hold the loop up, `number` of them at most, started when first needed."""
+
+    def __init__(self, name: str, number: int, most_waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(number, name)
+        self._most = number + most_waiting
+        self._under_way = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """What `work` returns, once its turn has come. Unavailable where `most_waiting` others wait already."""
+        if self._under_way >= self._most:
+            raise Unavailable("Too much is waiting")
+        self._under_way += 1
+        try:
+            return await asyncio.wrap_future(self._pool.submit(work))
+        finally:
+            self._under_way -= 1

@@ -10,6 +10,7 @@ ORIGIN: Final = 120
 SAID: Final = 120
 NAME: Final = 120
 TOOL: Final = 120
+QUESTION: Final = 200
 REF: Final = 200
 EVENT_ID: Final = 200
 TOOL_ID: Final = 200

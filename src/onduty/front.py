@@ -18,6 +18,7 @@ from onduty.addresses import Networks, caller_address
 from onduty.answers import (
     ALWAYS,
     JSON,
+    POLICY,
     Application,
     Client,
     Headers,
@@ -246,10 +247,13 @@ def _dressed(
 ) -> Send:
     """Every answer carries the headers that all carry, whoever made it, and is counted."""
     added = [*always, *own]
+    beside_its_own_policy = [pair for pair in added if pair[0] != POLICY]
 
     async def dressed(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], *added]
+            told = message["headers"]
+            has_policy = any(name == POLICY for name, _ in told)
+            message["headers"] = [*told, *(beside_its_own_policy if has_policy else added)]
             counted(message["status"])
         await send(message)
 

@@ -8,6 +8,8 @@ from onduty.audit.reading import Audit
 from onduty.background import Background
 from onduty.clock import Clock
 from onduty.database.engine import Database
+from onduty.identity.accounts import Accounts
+from onduty.identity.browsers import Browsers
 from onduty.identity.issuing import Issuing
 from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
@@ -44,6 +46,8 @@ class Rooms:
     limits: Limits
     identity: Identity
     projects: Projects
+    accounts: Accounts
+    browsers: Browsers
     issuing: Issuing
     pairing: Pairing
     registry: Registry
@@ -98,6 +102,7 @@ class Rooms:
 
 def build(settings: Settings, clock: Clock, database: Database, background: Background) -> Rooms:
     """The rooms over an open database, not yet loaded."""
+    # why long: each room once, after those that it needs
     registry = Registry()
     identity = Identity(database)
     projects = Projects(database, withdrawn=identity.withdrawn)
@@ -126,6 +131,8 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         limits=Limits(settings.rate_limit, settings.rate_limit / 2),
         identity=identity,
         projects=projects,
+        accounts=Accounts(database, identity),
+        browsers=Browsers(database, identity),
         issuing=Issuing(identity, projects),
         pairing=Pairing(identity, projects),
         registry=registry,

@@ -5,17 +5,17 @@ import gc
 import logging
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
 from onduty import process
 from onduty.addresses import networks
 from onduty.application import application
-from onduty.background import Background
+from onduty.background import Background, Wake
 from onduty.database import postgres
 from onduty.database.backups import Backups, vouch
 from onduty.database.files import AlreadyInUse, Lock, prepare_folder
@@ -29,10 +29,14 @@ from onduty.rooms import Rooms, build
 from onduty.settings import Settings
 
 _SWITCH_SECONDS: Final = 0.0005
+Beside = Callable[[Rooms, Wake], Coroutine[Any, Any, None]]
 
 
-def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or Ctrl-C: 0. What the data or the address does not allow is one line on stderr: 2."""
+def serve(settings: Settings, beside: Beside | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C: 0. What the data or the address does not allow is one line on stderr: 2.
+
+    `beside` is a loop that runs along, once the address is known.
+    """
     log_to_stderr(settings.log_level)
     try:
         path = settings.sqlite_file
@@ -47,7 +51,7 @@ def serve(settings: Settings) -> int:
             # A writing thread that is ready gets its turn from a busy loop ten times sooner.
             sys.setswitchinterval(_SWITCH_SECONDS)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                return runner.run(_run(settings, bound))
+                return runner.run(_run(settings, bound, beside))
     except Refused as refused:
         sys.stderr.write(f"onduty: {refused}\n")
         return 2
@@ -71,7 +75,7 @@ def _bound(settings: Settings) -> socket.socket:
         raise
 
 
-async def _run(settings: Settings, bound: socket.socket) -> int:
+async def _run(settings: Settings, bound: socket.socket, beside: Beside | None) -> int:
     failed: list[str] = []
 
     def leave(loop: str, _: BaseException | None) -> None:
@@ -94,6 +98,8 @@ async def _run(settings: Settings, bound: socket.socket) -> int:
         with _needing(settings):
             await first_start(rooms, address(settings, rooms.origins.port), tell)
         tell(f"Onduty serves at {address(settings, rooms.origins.port)}")
+        if beside is not None:
+            background.start("beside", partial(beside, rooms, background.wake()))
         await server.serve(sockets=[bound])
     finally:
         await rooms.close()

@@ -152,9 +152,11 @@ def _still(because: Mapping[str, Any]) -> str:
 
 
 def wait_words(because: Mapping[str, Any]) -> str:
-    """What a waiting session waits for."""
-    waits_for = because.get("waits_for") or "answer"
-    return "waits for an answer" if waits_for == "answer" else f"asks to use {waits_for}"
+    """What a waiting session waits for, with the question's own words where they are shared."""
+    waits_for, question = because.get("waits_for") or "answer", because.get("question")
+    if waits_for == "answer":
+        return f"asks: {question}" if question else "waits for an answer"
+    return f"asks to use {waits_for}" + (f": {question}" if question else "")
 
 
 def _ago(words: str) -> str:

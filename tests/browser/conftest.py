@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.agents.install import install
 from tests.serving import Server
 
 # What Chromium would ask of other hosts, and what it cannot do in a container.
-FLAGS = [
+_FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -76,21 +76,31 @@ class Person:
         return self.page
 
     def axe(self) -> list[str]:
-        """What axe finds wrong on the page as it is now, a line each; the page's own policy stands in nobody's way."""
-        if not self.page.evaluate("'axe' in window"):
-            self.page.evaluate(_axe())
-        found: list[str] = self.page.evaluate(_JUDGE)
-        return found
+        """What axe finds wrong on the page as it is now, a line each."""
+        return axe_of(self.page)
 
     @property
     def sticks_out(self) -> list[str]:
         """What makes the page scroll sideways, if it does."""
-        found: list[str] = self.page.evaluate(
-            "document.documentElement.scrollWidth <= innerWidth ? [] :"
-            " [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth)"
-            ".map(e => `${e.tagName} ${e.className} ${e.id}`)"
-        )
-        return found
+        return sticks_out_of(self.page)
+
+
+def axe_of(page: Page) -> list[str]:
+    """What axe finds wrong on a page, a line each; the page's own policy stands in nobody's way."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(_axe())
+    found: list[str] = page.evaluate(_JUDGE)
+    return found
+
+
+def sticks_out_of(page: Page) -> list[str]:
+    """What makes a page scroll sideways, if it does."""
+    found: list[str] = page.evaluate(
+        "document.documentElement.scrollWidth <= innerWidth ? [] :"
+        " [...document.body.querySelectorAll('*')].filter(e => e.getBoundingClientRect().right > innerWidth)"
+        ".map(e => `${e.tagName} ${e.className} ${e.id}`)"
+    )
+    return found
 
 
 class People:
@@ -107,13 +117,18 @@ class People:
         return self.made[-1]
 
 
+def launched(playwright: Playwright) -> Browser:
+    """The system's own Chromium."""
+    program = shutil.which("chromium")
+    assert program, "these tests drive Chromium: install your system's package for it"
+    return playwright.chromium.launch(executable_path=program, args=_FLAGS)
+
+
 # Not for the whole session: while Playwright runs, its loop stands in the thread, where other tests need their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = shutil.which("chromium")
-    assert program, "these tests drive Chromium: install your system's package for it"
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        started = launched(playwright)
         yield started
         started.close()
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Person
-from tests.browser.test_on_duty import WITHIN_MS, new_project, register, tell
+from tests.browser.reporting import WITHIN_MS, new_project, register, tell
 
 pytestmark = pytest.mark.browser
 

@@ -21,7 +21,11 @@ import pytest
 
 import onduty
 from onduty.client import credentials, installing
+from onduty.client.api import Answer
+from onduty.client.checks import clock
 from onduty.client.credentials import Credential
+from onduty.client.state import now_ms
+from tests.agents.terminal import Terminal
 from tests.mcp.speaking import new_project, new_token
 from tests.serving import Server, StartServer
 
@@ -57,8 +61,12 @@ class Second:
 
     def sign_in(self) -> None:
         """As if by a pairing code, of which only ten a minute are taken."""
+        self.keep(new_token(self.server, machine_id="second"))
+
+    def keep(self, token: str) -> None:
+        """The credential of this machine."""
         file = self.home / ".config" / "onduty" / "credentials.json"
-        credentials.keep(Credential(self.server.url, new_token(self.server, machine_id="second")), file)
+        credentials.keep(Credential(self.server.url, token), file)
 
     def pair(self) -> str:
         made = self.server.call("POST", "/api/pairings", token=self.server.owner_token, json={})
@@ -123,12 +131,65 @@ def test_ten_tries_a_minute(start_server: StartServer) -> None:
     assert tried == [400] * 10 + [429]
 
 
+def test_doctor_looks_at_the_clock_and_at_what_the_token_may(second: Second) -> None:
+    """Bob is a member and connects; then Alice lets him only view, and then takes the project away."""
+    server, owner = second.server, second.server.owner_token
+    project = new_project(server, "shared")
+    path = f"/api/projects/{project}"
+    secret = server.call("POST", f"{path}/invitations", token=owner, json={}).json["url"].partition("#")[2]
+    bob = server.call("POST", "/api/invitations/accept", token=None, json={"secret": secret, "name": "Bob"}).json
+    second.keep(bob["token"])
+    second.run("connect", "claude", "--project", "shared")
+    said = second.run("doctor").stdout
+    assert "ok    clock: agrees with the server's to 10 s" in said
+    assert "ok    Claude Code's project: shared, as member" in said
+    user = server.call("GET", "/api/me", token=bob["token"]).json["user_id"]
+    assert server.call("PATCH", f"{path}/members/{user}", token=owner, json={"role": "viewer"}).status == 200
+    said = second.run("doctor", code=1).stdout
+    assert "wrong Claude Code's project: shared: the token is of somebody who only views there" in said
+    assert "mend it: onduty connect claude --project NAME" in said
+    assert server.call("DELETE", path, token=owner).status in (200, 204)
+    assert f"wrong Claude Code's project: {project}: " in second.run("doctor", code=1).stdout
+
+
+@pytest.mark.parametrize(("off_s", "said"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
+def test_doctor_says_how_far_the_clock_is_off(off_s: int, said: str) -> None:
+    check = clock(Answer(200, {}, None, now_ms() - off_s * 1000))
+    assert (check.ok, check.mend is not None) == (False, True)
+    assert said in check.detail
+
+
 def test_without_a_terminal_nothing_is_asked(second: Second) -> None:
     new_project(second.server, "other")
     done = second.run("connect", "claude", "--server", second.server.url, "--code", second.pair(), code=2)
     assert "name the project with --project" in done.stderr
     assert not (second.home / ".claude").exists()
     assert "there is no client" in second.run("connect", "emacs", code=2).stderr
+
+
+def test_at_a_terminal_project_role_and_questions_are_asked_once(second: Second) -> None:
+    """What was answered is kept, and a second time nothing is asked."""
+    project = new_project(second.server, "asked for")
+    second.sign_in()
+    command = [*second.command, "connect", "claude", "--machine", "box"]
+    with Terminal(command, second.environment, second.folder) as terminal:
+        terminal.wait_for("In which role")
+        terminal.enter("qa")
+        terminal.wait_for("secrets masked? yes or no")
+        terminal.enter("yes")
+        terminal.wait_for("On which project")
+        terminal.enter("asked for")
+        terminal.wait_for("role qa")
+        assert terminal.wait() == 0
+    assert "nothing to change" in second.run("connect", "claude").stderr
+    with Terminal(command, second.environment, second.folder) as terminal:
+        assert terminal.wait(20) == 0
+        assert "?" not in terminal.text()
+    kept = json.loads((second.home / ".local" / "share" / "onduty-client" / "agents.json").read_text())["claude"]
+    asked = {"role": "qa", "share_questions": True, "project": project, "machine": "box"}
+    assert {name: kept[name] for name in asked} == asked
+    second.run("connect", "claude", "--no-share-questions")
+    assert '"share_questions": false' in (second.home / ".local/share/onduty-client/agents.json").read_text()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,20 @@ def test_our_tool_gets_its_session(tmp_path: Path) -> None:
         assert machine.hook("PreToolUse", tool_name="Bash", tool_input={}, tool_use_id="t2")[0] == ""
 
 
+def test_our_tool_gets_its_session_though_the_server_lets_the_hook_wait(tmp_path: Path) -> None:
+    """By what the server said of it before: else the call would be of nobody, and a row more."""
+    status = 200
+    with Receiver(lambda batch: (status, accepted(batch)[1])) as receiver:
+        machine = Machine(tmp_path, receiver.origin)
+        ours = {"tool_name": "mcp__onduty__whoami", "tool_input": {}, "tool_use_id": "t1"}
+        machine.hook("SessionStart", source="startup")
+        status = 503
+        said, _ = machine.hook("PreToolUse", **ours)
+        assert json.loads(said)["hookSpecificOutput"]["updatedInput"] == {"session": SESSION}
+        assert machine.hook("PreToolUse", **ours, session_id="another")[0] == ""
+    assert len(machine.waiting()) == 2
+
+
 def test_a_question_names_the_tool_use_it_asks_about(tmp_path: Path) -> None:
     with Receiver() as receiver:
         machine = Machine(tmp_path, receiver.origin)
@@ -73,6 +88,54 @@ def test_a_question_names_the_tool_use_it_asks_about(tmp_path: Path) -> None:
         machine.hook("PermissionRequest", tool_name="Bash", tool_input={"command": "rm 1"})
     assert receiver.events[-1]["tool_id"] == "t1"
     assert "rm" not in Path(place.state_file(machine.root)).read_text()
+
+
+@pytest.mark.parametrize("words", [{}, {"share_questions": False}, {"share_questions": True, "private": True}])
+def test_a_question_s_own_words_stay_here_unless_they_are_shared(tmp_path: Path, words: dict[str, bool]) -> None:
+    with Receiver() as receiver:
+        machine = Machine(tmp_path, receiver.origin, **words)
+        for event, payload in _questions(machine):
+            machine.hook(event, **payload)
+    told = json.dumps(receiver.batches)
+    assert [event["kind"] for event in receiver.events] == ["waiting"] * 4
+    assert not [word for word in ("question", "rm", "old file", "Which", "Bob", "src/") if word in told]
+
+
+def test_a_shared_question_is_one_line_with_secrets_masked_and_paths_short(tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        machine = Machine(tmp_path, receiver.origin, share_questions=True)
+        for event, payload in _questions(machine):
+            machine.hook(event, **payload)
+    assert [(event.get("tool"), event["question"]) for event in receiver.events] == [
+        ("Bash", "rm src/a TOKEN=… (removes an old file)"),
+        ("Edit", "src/b.py"),
+        (None, "Which of the two?"),
+        (None, "Bob asks"),
+    ]
+
+
+def test_what_waits_in_the_spool_is_masked_already(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, "http://127.0.0.1:9", share_questions=True)
+    machine.hook(*_questions(machine)[0][:1], **_questions(machine)[0][1])
+    [event] = machine.waiting()
+    assert event["question"] == "rm src/a TOKEN=… (removes an old file)"
+    for file in Path(machine.root).rglob("*"):
+        assert not file.is_file() or b"hunter2" not in file.read_bytes()
+
+
+def _questions(machine: Machine) -> list[tuple[str, dict[str, Any]]]:
+    command = f"rm {machine.folder}/src/a\nTOKEN=hunter2"
+    asked = {"questions": [{"question": "Which of the\ntwo?", "options": [{"label": "rm"}]}]}
+    edit = {"file_path": f"{machine.folder}/src/b.py", "old_string": "rm", "new_string": "Bob"}
+    return [
+        (
+            "PermissionRequest",
+            {"tool_name": "Bash", "tool_input": {"command": command, "description": "removes an old file"}},
+        ),
+        ("PermissionRequest", {"tool_name": "Edit", "tool_input": edit}),
+        ("PermissionRequest", {"tool_name": "AskUserQuestion", "tool_input": asked}),
+        ("Notification", {"notification_type": "elicitation_dialog", "message": "Bob asks"}),
+    ]
 
 
 def test_what_no_server_took_goes_with_the_next_event_in_order(tmp_path: Path) -> None:

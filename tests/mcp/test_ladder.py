@@ -128,6 +128,16 @@ def test_the_implicit_session_is_hidden_while_a_told_apart_one_lives(desk: Desk)
     assert desk.client().whoami() == implicit
 
 
+@pytest.mark.parametrize("era", ERAS)
+def test_a_hundred_calls_without_an_id_make_no_third_row_of_two_agents(desk: Desk, era: str) -> None:
+    two = {desk.tell(name, "start")["session_id"] for name in ("claude-1", "claude-2")}
+    client = desk.client(era).started()
+    for _ in range(100):
+        client.call("who_is_on_duty")
+    assert shown(desk) == two
+    assert desk.client().call("who_is_on_duty")["on_duty"] == 2
+
+
 def shown(desk: Desk) -> set[str]:
     return {row["session_id"] for row in desk.rows()}
 

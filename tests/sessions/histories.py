@@ -56,13 +56,16 @@ def events(
         st.sampled_from(("", "t1", "t2", "agent:a", "tool:t1")),
         st.sampled_from(("", "", "", "a", "b")),
         st.sampled_from(_REASONS),
+        st.sampled_from(("", "May I?", "é?")),
     )
 
 
-def _event(kind: Kind, stamp: int, at: Instant, tool: str, tool_id: str, subagent: str, reason: str) -> Event:
+def _event(
+    kind: Kind, stamp: int, at: Instant, tool: str, tool_id: str, subagent: str, reason: str, question: str
+) -> Event:
     if kind.startswith("subagent"):
         subagent = subagent or "a"
-    return Event("id", kind, stamp, at, tool, tool_id, subagent, reason)
+    return Event("id", kind, stamp, at, tool, tool_id, subagent, reason, question)
 
 
 def server_words(at: st.SearchStrategy[Instant] = past) -> st.SearchStrategy[Registers]:
@@ -130,7 +133,7 @@ any_registers = st.builds(
     end_c=st.builds(ClientEnd, stamps, past, st.sampled_from(sorted(CLIENT_END_REASONS))),
     end_s=st.builds(ServerEnd, past, st.sampled_from(("deleted", "moved"))),
     turn_open=st.builds(Opened, stamps, past),
-    wait=st.builds(Wait, stamps, past, _words, _words),
+    wait=st.builds(Wait, stamps, past, _words, _words, _words),
     tools=st.dictionaries(st.sampled_from(("t1", "t2", "agent:a", "Bash", "é")), _tools, max_size=4),
 )
 """Registers of any content, whether a history leads there or not."""

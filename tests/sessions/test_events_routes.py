@@ -53,6 +53,19 @@ def test_a_client_ref_is_an_alias(desk: Desk) -> None:
     assert (again.status, again.json["session_id"]) == (200, first)
 
 
+def test_a_question_s_own_words_are_shown_while_it_waits_and_masked_here_too(desk: Desk) -> None:
+    """For a client that masks nothing; those of any other kind of event are kept nowhere."""
+    words = "May I run\n`login --token hunter2`?"
+    desk.report(event("1", "prompt", stamp=1, question="not asked"), event("2", "waiting", stamp=2, question=words))
+    [row] = desk.ask("GET", SESSIONS.format(desk.project)).json["sessions"]
+    assert row["because"]["question"] == "May I run `login --token …"
+    assert row["because"]["waits_for"] == "answer"
+    desk.report(event("3", "answered", stamp=3))
+    assert "question" not in desk.row(row["session_id"])["because"]
+    refused(desk.report(event("4", "waiting", question="x" * 201)), 400, "events.0.question")
+    assert _results(desk.report(event("4", "waiting", question="x" * 200))) == [("4", "accepted")]
+
+
 def test_a_rejected_item_leaves_the_rest(desk: Desk) -> None:
     """An id of ours that is foreign carries the error object in its place; a project not written to rejects each."""
     stranger = _unknown_of_ours()

@@ -13,8 +13,9 @@ from benchmarks.filling import fill as fill_settled
 from onduty.clock import wall_ms
 from onduty.database import sqlite
 from onduty.database.transaction import Reader
+from onduty.projects.model import RETENTION_DAYS
 from onduty.sessions import store
-from onduty.sessions.model import HOUR_MS
+from onduty.sessions.model import DAY_MS, HOUR_MS
 from tests.database.filled import fill
 
 FEW, MANY = 300, 6_000
@@ -48,7 +49,7 @@ QUESTIONS: dict[str, Question] = {
     "the same without a project": lambda reader, _, user_id: store.alias_owners(reader, user_id, "laptop-7", "kept-57"),
     "whose sessions end with a token": lambda reader, _, user_id: store.live_of(reader, user_id, token_id="none"),
     "what retention finds when nothing is due": lambda reader, _, __: store.settled_before(
-        reader, lambda _: NOW - 30 * 24 * HOUR_MS, 50, ()
+        reader, lambda _: NOW - RETENTION_DAYS * DAY_MS, 50, ()
     ),
     "what it finds when much is due": lambda reader, _, __: store.settled_before(reader, lambda _: NOW, 50, ()),
 }

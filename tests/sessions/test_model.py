@@ -159,6 +159,17 @@ def test_because_says_since_when_it_is_silent() -> None:
     assert judge(session(replace(WAITS, wait=Wait(5, NOW))), NOW).because.waits_for == "answer"
 
 
+def test_a_question_is_told_with_its_wait_alone() -> None:
+    """Its words are a fact beside the others; once it was answered nothing tells them."""
+    asked = replace(WAITS, wait=Wait(5, NOW, "t1", "Bash", "May I?"))
+    because = judge(session(asked), NOW + 13 * HOUR_MS).because
+    assert (because.signal, because.waits_for, because.question) == ("wait", "Bash", "May I?")
+    assert because.silent_since == NOW
+    assert judge(session(WAITS), NOW).because.question is None
+    for over in ({"answered": 6}, {"prompt": 6}, {"end_c": ClientEnd(6, NOW, "exit")}):
+        assert judge(session(replace(asked, **over)), NOW).because.question is None
+
+
 def test_a_server_that_was_down_for_four_hours_finds_nobody_lost() -> None:
     """Silence is evidence only while we were listening: all night down, and in the morning all are as they were."""
     down = Gaps(((NOW + 1_000, NOW + 1_000 + 4 * HOUR_MS),))

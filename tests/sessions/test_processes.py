@@ -34,11 +34,12 @@ class Client:
         self.office = office
         self.count = 0
 
-    async def tell(self, running: Process | None, session: str, kind: Kind, reason: str = "") -> AgentSession:
+    async def tell(
+        self, running: Process | None, session: str, kind: Kind, reason: str = "", parent: str = ""
+    ) -> AgentSession:
         self.count += 1
-        told = Told(
-            f"e{self.count}", kind, self.office.clock.now(), session, 1000 + self.count, reason=reason, process=running
-        )
+        at, stamp = self.office.clock.now(), 1000 + self.count
+        told = Told(f"e{self.count}", kind, at, session, stamp, reason=reason, process=running, parent=parent)
         [result] = await self.office.events.record(self.office.one(BOB), self.office.batch(told))
         assert result.session_id is not None
         return self.office.registry.sessions[result.session_id]
@@ -122,6 +123,32 @@ def test_an_agent_in_an_agent_is_its_child_while_that_lives(run: Run) -> None:
         assert innermost.parent_session_id == inner.id
         await client.tell(process(1), "a", "end", "exit")
         assert (await client.tell(process(5, 1), "d", "start", "startup")).parent_session_id is None
+
+    run(story)
+
+
+def test_what_a_new_session_says_that_it_was_started_from_is_its_parent(run: Run) -> None:
+    """A fork names the conversation, by the client's id, ended or not; another one only where no process tells it."""
+
+    async def story(office: Office) -> None:
+        client = Client(office)
+        first = await client.tell(process(1), "a", "start", "startup")
+        other = await client.tell(process(2), "o", "start", "startup")
+        await client.tell(process(1), "a", "end", "exit")
+        assert (await client.tell(process(3, 2), "b", "start", "fork", parent="a")).parent_session_id == first.id
+        assert (await client.tell(process(4, 2), "c", "start", "startup", parent="a")).parent_session_id == other.id
+        assert (await client.tell(None, "d", "start", "startup", parent=other.id)).parent_session_id == other.id
+        assert (await client.tell(process(4, 2), "c", "start", "resume", parent="o")).parent_session_id == other.id
+
+    run(story)
+
+
+def test_nobody_elses_session_and_no_unknown_one_is_a_parent(run: Run) -> None:
+    async def story(office: Office) -> None:
+        theirs = await office.register(ALICE, "ref")
+        for number, named in enumerate((theirs.id, "ref", "nowhere")):
+            made = await Client(office).tell(None, f"s{number}", "start", "fork", parent=named)
+            assert made.parent_session_id is None
 
     run(story)
 

@@ -32,7 +32,8 @@ _ALLOWED = {
     | {"postgres_backups", "postgres_checking"},
     "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
-    | {"asking", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
+    | {"accounts", "browsers", "passwords", "profile_pages"}
     | {"walls", "wall_pages"},
     "projects": _FURNITURE
     | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
@@ -60,6 +61,8 @@ _ALLOWED = {
         "wall_pages",
         "retention",
         "history",
+        "overview",
+        "overview_pages",
         "stream_pages",
         "stream_routes",
         "stream_wire",

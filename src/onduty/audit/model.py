@@ -19,6 +19,12 @@ Act = Literal[
     "member_lowered",
     "member_left",
     "member_removed",
+    "member_renamed",
+    "signed_in_by_link",
+    "signed_in_by_password",
+    "browser_ended",
+    "email_changed",
+    "password_changed",
     "session_ended",
     "sessions_removed",
 ]

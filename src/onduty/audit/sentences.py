@@ -20,6 +20,12 @@ _SAYS: Final[Mapping[str, str]] = {
     "member_lowered": "lowered {whom} to {role}",
     "member_left": "left",
     "member_removed": "removed {whom}",
+    "member_renamed": "is called “{name}” from now on",
+    "signed_in_by_link": "signed in by a one-time link ({name})",
+    "signed_in_by_password": "signed in by password ({name})",
+    "browser_ended": "signed a browser out ({name})",
+    "email_changed": "changed the e-mail address to sign in with",
+    "password_changed": "changed the password to sign in with",
     "session_ended": "ended a session of {whom} ({name})",
     "sessions_removed": "removed {name} past their time",
 }

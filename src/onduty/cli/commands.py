@@ -10,6 +10,7 @@ from onduty.cli.main import CLIENTS
 
 COMMANDS = {
     "serve": "Start the server.",
+    "demo": "Start a throw-away server with simulated agents.",
     "sign-in": "Print a link that signs your browser in.",
     "connect": "Let the agent clients of this machine tell what they do.",
     "disconnect": "Take our entries out of their files again.",

@@ -12,16 +12,12 @@ import typer
 from onduty.cleaning import clean
 from onduty.cli.failure import Conflict, NotVisible
 from onduty.client import credentials
-from onduty.client.api import Answer, NotReached, NotSignedIn, Refused, Server, server_in_use
-from onduty.client.checks import client_checks
+from onduty.client.api import NotReached, NotSignedIn, Refused, Server, server_in_use
+from onduty.client.checks import client_checks, clock
 from onduty.client.credentials import CredentialsError
-from onduty.clock import wall_ms
 from onduty.settings import is_loopback
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-# More than the answer's way and the whole seconds of its Date header can explain.
-_CLOCK_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,7 @@ def checked(project: str | None) -> Iterator[Check]:
         return
     yield Check("token", True, f"speaks for {me.body['name']}")
     yield _project(server, project)
-    yield _clock(me)
-    for found in client_checks():
+    for found in (clock(me), *client_checks()):
         yield Check(found.name, found.ok, found.detail, found.mend)
 
 
@@ -107,13 +102,3 @@ def _project(server: Server, option: str | None) -> Check:
             "project", False, getattr(error, "message", str(error)), "onduty project list; onduty project use ID"
         )
     return Check("project", True, f"{found['name']}, as {found['role']}")
-
-
-def _clock(answer: Answer) -> Check:
-    if answer.now_ms is None:
-        return Check("clock", True, "the server tells no time")
-    off_ms = wall_ms() - answer.now_ms
-    seconds = f"{abs(off_ms) / 1000:.0f} s {'ahead of' if off_ms > 0 else 'behind'} the server's"
-    if abs(off_ms) <= _CLOCK_MS:
-        return Check("clock", True, f"agrees with the server's to {_CLOCK_MS // 1000} s")
-    return Check("clock", False, f"this machine's clock is {seconds}", "sudo timedatectl set-ntp true")

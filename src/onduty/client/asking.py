@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+_answers: dict[str, str] = {}
+
 
 def is_person() -> bool:
     """Whether somebody sits at a terminal."""
@@ -11,9 +13,15 @@ def is_person() -> bool:
 
 
 def ask(question: str, default: str = "") -> str:
-    """A line of answer, the default where it is empty or nobody is there."""
+    """A line of answer, the default where it is empty or nobody is there. Nothing is asked twice in a run."""
     if not is_person():
         return default
+    if question not in _answers:
+        _answers[question] = _asked(question, default)
+    return _answers[question]
+
+
+def _asked(question: str, default: str) -> str:
     print(f"{question} [{default}] " if default else f"{question} ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip() or default
 

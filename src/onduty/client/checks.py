@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onduty.client import connect, connections, delivery, locked, place, proving, spool, wire
-from onduty.client.api import NotReached, NotSignedIn, Refused, Server, server_in_use
+from onduty.client import connect, connections, delivery, locked, place, proving, spool, state, wire
+from onduty.client.api import Answer, NotReached, NotSignedIn, Refused, Server, server_in_use
 from onduty.client.credentials import CredentialsError
+
+# More than the answer's way and the whole seconds of its Date header can explain.
+_CLOCK_MS = 10_000
+_SET_CLOCK = {"darwin": "sudo sntp -sS time.apple.com", "win32": "w32tm /resync"}.get(
+    sys.platform, "sudo timedatectl set-ntp true"
+)
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,25 @@ def all_checks() -> Iterator[Check]:
     """The server and the credential, then what the agent clients of this machine hang on."""
     try:
         server = server_in_use()
-        me = server.get("api", "me").body
-        yield Check("credential", True, f"{server.origin} takes it, for {me['name']}")
+        me = server.get("api", "me")
+        yield Check("credential", True, f"{server.origin} takes it, for {me.body['name']}")
+        yield clock(me)
     except (NotSignedIn, CredentialsError, Refused) as error:
         yield Check("credential", False, str(error), "onduty login --server URL --code XXXX-XXXX")
     except NotReached as error:
         yield Check("server", False, str(error), "onduty serve, on its machine")
     yield from client_checks()
+
+
+def clock(answer: Answer) -> Check:
+    """How far this machine's clock is from the one of the server that answered."""
+    if answer.now_ms is None:
+        return Check("clock", True, "the server tells no time")
+    off_ms = state.now_ms() - answer.now_ms
+    if abs(off_ms) <= _CLOCK_MS:
+        return Check("clock", True, f"agrees with the server's to {_CLOCK_MS // 1000} s")
+    off = f"{abs(off_ms) / 1000:.0f} s {'ahead of' if off_ms > 0 else 'behind'} the server's"
+    return Check("clock", False, f"this machine's clock is {off}; ages do not depend on it", _SET_CLOCK)
 
 
 def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check]:
@@ -53,6 +72,7 @@ def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check
         if entry is not None:
             yield _entry(module.TITLE, entry, connection)
         if isinstance(connection, dict):
+            yield _project(name, module.TITLE, connection)
             yield _proof(name, module.TITLE, environment)
         elif module.is_here(environment):
             yield Check(module.TITLE, True, f"it is here and not connected: onduty connect {name}")
@@ -76,6 +96,23 @@ def _entry(title: str, entry: Mapping[str, Any], connection: Any) -> Check:
     if isinstance(connection, dict) and connection.get("token") != entry["token"]:
         return Check(f"{title}'s MCP entry", False, f"{detail}, but its hooks have another", "onduty connect")
     return Check(f"{title}'s MCP entry", True, detail)
+
+
+def _project(name: str, title: str, connection: Mapping[str, Any]) -> Check:
+    """The project that its agents work on in this folder: whether it is there, and their token may write to it."""
+    named = connections.repository(os.getcwd()).get("project")
+    wanted = str(named or connection.get("project"))
+    mend = f"onduty connect {name} --project NAME" if named is None else "onduty connect --project-dir . --project NAME"
+    server = Server(str(connection.get("origin")), str(connection.get("token")))
+    try:
+        project = server.get("api", "projects", wanted).body
+        read_only = server.get("api", "me").body["token"]["read_only"]
+    except (NotReached, Refused) as error:
+        return Check(f"{title}'s project", False, f"{wanted}: {error}", mend)
+    if read_only or project["role"] == "viewer":
+        why = "is read-only" if read_only else "is of somebody who only views"
+        return Check(f"{title}'s project", False, f"{project['name']}: the token {why} there", mend)
+    return Check(f"{title}'s project", True, f"{project['name']}, as {project['role']}")
 
 
 def _proof(name: str, title: str, environment: Mapping[str, str]) -> Check:

@@ -103,6 +103,7 @@ def who(options: argparse.Namespace) -> int:
             row["machine_id"],
             row["folder"],
             row["branch"],
+            row["because"].get("question") or row["because"].get("waits_for"),
         )
         print("  ".join(json.dumps(word or "-", ensure_ascii=True).strip('"') for word in words))
     return 0 if rows else 1

@@ -15,6 +15,10 @@ from onduty.client import agents, asking, changing, connections, credentials, in
 from onduty.client.api import NotReached, Refused, Server, pages
 from onduty.client.changing import Change
 
+_MAY_SHARE = (
+    "May those who see the project read a question's own words when an agent waits for you,"
+    " one line with secrets masked? yes or no"
+)
 _NOT_SLUG = re.compile(r"[^A-Za-z0-9._/+-]")
 
 
@@ -106,21 +110,25 @@ def _edits(module: Any, root: str, connection: Mapping[str, Any], environment: M
 
 def _connection(server: Server, before: Mapping[str, Any], wanted: Wanted) -> dict[str, Any]:
     role = wanted.role or before.get("role")
+    # What is asked changes no line that a dry run shows.
     if role is None and not wanted.dry_run:
         role = asking.ask("In which role do agents work on this machine (backend, frontend, qa, …)? Empty for none.")
-    share = wanted.share_questions
-    if share is None:
-        share = before.get("share_questions")
-    if share is None:
-        answer = asking.ask("May Onduty show a question's own words when an agent waits for you? yes or no", "no")
-        share = answer.lower() in ("y", "yes")
+    private = before.get("private", False) if wanted.private is None else wanted.private
     return {
         "origin": server.origin,
         "machine": wanted.machine or before.get("machine") or machine_name(),
         "role": role or "",
-        "share_questions": share,
-        "private": before.get("private", False) if wanted.private is None else wanted.private,
+        "share_questions": _shares(before, wanted, private),
+        "private": private,
     }
+
+
+def _shares(before: Mapping[str, Any], wanted: Wanted, private: bool) -> bool:
+    """Whether a question's own words may be told: as it was said now, as before, as a person answers; else no."""
+    said = before.get("share_questions") if wanted.share_questions is None else wanted.share_questions
+    if said is None and not private and not wanted.dry_run:
+        said = asking.ask(_MAY_SHARE, "no").lower() in ("y", "yes")
+    return bool(said)
 
 
 def _same(server: Server, before: Mapping[str, Any], name: str) -> str | None:

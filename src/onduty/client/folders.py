@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 _FOLDERS_UP = 40
 
@@ -10,6 +11,15 @@ _FOLDERS_UP = 40
 def name(folder: str) -> str:
     """The folder's own name, without the path to it."""
     return os.path.basename(folder.rstrip("/\\"))[:120]
+
+
+def relative(text: str, folder: str) -> str:
+    """The text with paths as they are named from the folder, and those of the person's home by `~`."""
+    for path, short in ((folder.rstrip("/\\"), "."), (os.path.expanduser("~"), "~")):
+        if len(path) > 1:
+            text = text.replace(path + os.sep, "" if short == "." else short + os.sep)
+            text = re.sub(re.escape(path) + r"(?![\w.-])", short, text)
+    return text
 
 
 def branch(folder: str) -> str:

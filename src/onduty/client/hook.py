@@ -35,6 +35,8 @@ class Hook:
         self.folder = agent.folder(payload) or os.getcwd()
         self.heading = connections.heading(agent.ORIGIN, connection, connections.repository(self.folder))
         self.told: dict[str, Any] | None = None
+        # What the server said earlier: a call of our tools names its session though this event comes late.
+        self._shown_as = ""
         self._settled = _thread.allocate_lock()
 
     def run(self, until: float) -> str:
@@ -43,17 +45,17 @@ class Hook:
         if told is None:
             return ""
         muted = self._stamp(told)
-        if muted:
-            self.keep()
-            return ""
+        reply: dict[str, Any] = {"session": self._shown_as}
         try:
-            answer = self._send(until)
+            if muted:
+                self.keep()
+            else:
+                reply = self._reply(self._send(until))
         except (wire.Late, wire.Answered, OSError) as error:
             self.keep()
             if isinstance(error, wire.Late):
                 self._let_wait()
-            return ""
-        said: str = self.agent.answer(self.event, self.payload, self._reply(answer))
+        said: str = self.agent.answer(self.event, self.payload, reply)
         return said
 
     def keep(self) -> None:
@@ -75,9 +77,12 @@ class Hook:
                 elif call and told["kind"] == "waiting":
                     told["tool_id"] = kept.announced(session, call)
                 muted = kept.is_mute(self.heading["origin"])
+                self._shown_as = kept.shown_as(self.heading["origin"], session)
         except (locked.Busy, OSError):
             stamp, muted = state.now_ms(), False
-        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": delivery.rfc3339(stamp), **self._about(told)}
+        # The clock's own reading: a stamp runs ahead of it once it was put back, and is of no age then.
+        at = delivery.rfc3339(state.now_ms())
+        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": at, **self._about(told)}
         self.told = {key: value for key, value in {**words, **told}.items() if value not in ("", None)}
         return muted
 
@@ -85,11 +90,27 @@ class Hook:
         about: dict[str, Any] = {}
         if processes.PLATFORM == "linux" or told["kind"] == "start":
             about["process"] = processes.client(self.agent.process())
+        if told["kind"] == "start":
+            # Of `onduty run`, where no process above tells it.
+            about["parent"] = os.environ.get("ONDUTY_SESSION", "")[:200]
         if told["kind"] in _NAMES_FOLDER and not self.connection.get("private"):
             from onduty.client import folders
 
             about["folder"], about["branch"] = folders.name(self.folder), folders.branch(self.folder)
+        if told["kind"] == "waiting" and self.connection.get("share_questions") and not self.connection.get("private"):
+            about["question"] = self._question()
         return about
+
+    def _question(self) -> str:
+        from onduty.client import folders, masking
+
+        # Not every client's questions have words of their own.
+        question = getattr(self.agent, "question", None)
+        return (
+            ""
+            if question is None
+            else masking.one_line(folders.relative(question(self.event, self.payload), self.folder))
+        )
 
     def _send(self, until: float) -> dict[str, Any]:
         assert self.told is not None
@@ -112,11 +133,18 @@ class Hook:
 
     def _reply(self, answer: dict[str, Any]) -> dict[str, Any]:
         assert self.told is not None
-        on_duty = answer.get("on_duty")
-        return {
-            "session": delivery.session_of(answer, self.told["id"]),
-            "on_duty": on_duty if isinstance(on_duty, dict) else None,
-        }
+        on_duty, session = answer.get("on_duty"), delivery.session_of(answer, self.told["id"])
+        if session and session != self._shown_as:
+            self._remember(session)
+        return {"session": session, "on_duty": on_duty if isinstance(on_duty, dict) else None}
+
+    def _remember(self, session: str) -> None:
+        assert self.told is not None
+        try:
+            with state.State(self.root) as kept:
+                kept.show_as(self.heading["origin"], self.told["session"], session)
+        except (locked.Busy, OSError):
+            pass
 
     def _let_wait(self) -> None:
         try:

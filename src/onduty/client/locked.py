@@ -25,7 +25,9 @@ class Busy(Exception):  # noqa: N818
 @contextlib.contextmanager
 def held(path: str, patience_s: float = PATIENCE_S) -> Iterator[int]:
     """The open file, 0600, held alone; it is made where it is not there. Busy, OSError."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # Windows would write other line ends than it is given, and cut the file at the wrong place.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags, 0o600)
     try:
         _take(handle, patience_s)
         yield handle

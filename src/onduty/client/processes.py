@@ -30,6 +30,15 @@ def client(pid: int | None = None) -> dict[str, Any] | None:
     return {"boot": boot, **own, "parents": parents}
 
 
+def arguments(pid: int) -> list[str]:
+    """What the process was started with, its name included. [] where that cannot be told (proc_pid_cmdline(5))."""
+    try:
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+            return file.read().split("\0")[:-1]
+    except OSError:
+        return []
+
+
 def _chain(pid: int) -> list[_Process]:
     look_up = _of_linux if PLATFORM == "linux" else _of_macos() if PLATFORM == "darwin" else _unknown
     found: list[_Process] = []

@@ -10,6 +10,7 @@ from typing import Any
 from onduty.client import locked, place
 
 _CALLS_KEPT = 64
+_SESSIONS_KEPT = 64
 _FIRST_PAUSE_MS = 10_000
 _LONGEST_PAUSE_MS = 60_000
 
@@ -54,6 +55,15 @@ class State:
         """The id of the last tool use announced for this call, '' where there is none."""
         return next((c[2] for c in reversed(self._calls()) if c[:2] == [session, call]), "")
 
+    def shown_as(self, origin: str, session: str) -> str:
+        """Our id of a client's session, as the server there told it last, '' where it did not."""
+        return next((known[2] for known in self._shown() if known[:2] == [origin, session]), "")
+
+    def show_as(self, origin: str, session: str, ours: str) -> None:
+        """Remember our id of a client's session."""
+        others = [known for known in self._shown() if known[:2] != [origin, session]]
+        self._kept["shown"] = [*others, [origin, session, ours]][-_SESSIONS_KEPT:]
+
     def is_mute(self, origin: str) -> bool:
         """Whether the server there let us wait in vain a moment ago: then nothing is sent, and the spool takes all."""
         until = self._mute().get(origin, [0, 0])[0]
@@ -72,6 +82,10 @@ class State:
     def _calls(self) -> list[list[str]]:
         calls = self._kept.get("calls")
         return calls if isinstance(calls, list) else []
+
+    def _shown(self) -> list[list[str]]:
+        shown = self._kept.get("shown")
+        return shown if isinstance(shown, list) else []
 
     def _mute(self) -> dict[str, list[int]]:
         mute = self._kept.get("mute")

@@ -8,8 +8,8 @@ from fastapi import Depends, Request, Response
 from onduty.cleaning import slug
 from onduty.clock import Clock, Instant
 from onduty.errors import RateLimited, Unauthenticated
-from onduty.identity.model import Principal
-from onduty.identity.service import IDLE_MS, Identity
+from onduty.identity.model import IDLE_MS, Place, Principal, browser_name
+from onduty.identity.service import Identity
 from onduty.identity.walls import Walls
 from onduty.limits import Limits
 
@@ -44,6 +44,11 @@ def address_of(request: Request) -> str:
     """Where the request comes from (`onduty.addresses`); empty where that has no address."""
     address: str = request.scope.get("onduty.address", "")
     return address
+
+
+def place_of(request: Request) -> Place:
+    """Where somebody signs in from."""
+    return Place(browser_name(request.headers.get("user-agent", "")), address_of(request))
 
 
 def _caller(request: Request) -> Principal:
@@ -95,8 +100,7 @@ async def _visitor(request: Request) -> Principal | None:
     if not cookie:
         return None
     identity: Identity = request.app.state.identity
-    visitor = await identity.browser(cookie, _now(request))
-    return visitor and visitor.at(address_of(request))
+    return await identity.browser(cookie, _now(request), address_of(request))
 
 
 async def _signed_in(request: Request) -> Principal:

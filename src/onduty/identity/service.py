@@ -7,14 +7,25 @@ from dataclasses import dataclass, field, replace
 
 import uuid_utils
 
-from onduty.audit.service import About, record
+from onduty.audit.service import About, Act, record
 from onduty.background import Wake
 from onduty.clock import Instant
 from onduty.database.engine import Database
 from onduty.database.transaction import Reader, Writer
 from onduty.errors import Invalid, Problem, Unauthenticated, Unavailable
 from onduty.identity import store
-from onduty.identity.model import RANDOM_BYTES, Principal, digest, digest_of, new_secret, new_token
+from onduty.identity.model import (
+    ALL_MS,
+    IDLE_MS,
+    RANDOM_BYTES,
+    Browser,
+    Place,
+    Principal,
+    digest,
+    digest_of,
+    new_secret,
+    new_token,
+)
 
 __all__ = [
     "Identity",
@@ -31,8 +42,6 @@ __all__ = [
 ]
 
 LINK_MS = 15 * 60 * 1000
-IDLE_MS = 14 * 24 * 3600 * 1000
-ALL_MS = 90 * 24 * 3600 * 1000
 _SEEN_EVERY_MS = 60_000
 _USES_SECONDS = 60.0
 
@@ -102,6 +111,10 @@ class Identity:
         """A user's name, for showing."""
         return self._names.get(user_id, user_id)
 
+    def call(self, user_id: str, name: str) -> None:
+        """Know somebody by another name, which was just committed."""
+        self._names[user_id] = name
+
     def adopt(self, token: NewToken, user_name: str | None = None) -> None:
         """Take a token that was just committed into memory, with its user's name where that is new."""
         self._tokens[digest(token.secret)] = token.principal
@@ -167,42 +180,61 @@ class Identity:
         finally:
             self._writing = {}
 
-    async def sign_in_by_link(self, secret: str) -> str:
+    async def sign_in_by_link(self, secret: str, place: Place) -> str:
         """Spend a sign-in link for a new browser session's cookie value. Invalid at `secret` if it is none."""
-        cookie = new_secret(secrets.token_bytes(RANDOM_BYTES))
 
-        def work(writer: Writer) -> bool:
+        def work(writer: Writer) -> str | None:
             user_id = store.spend_link(writer, digest(secret))
-            if user_id is not None:
-                store.add_browser_session(writer, digest(cookie), user_id)
-            return user_id is not None
+            return None if user_id is None else self.let_in(writer, user_id, place, by_password=False)
 
-        if not await self.database.write(work):
+        cookie = await self.database.write(work)
+        if cookie is None:
             raise Invalid.at("secret", "is not a valid sign-in link, or it was used or is older than 15 minutes")
         return cookie
 
-    async def browser(self, cookie: str, now: Instant) -> Principal | None:
-        """Who a browser's cookie speaks for: its user, with all that they may. None if it is no session, or too old."""
+    def let_in(self, writer: Writer, user_id: str, place: Place, *, by_password: bool) -> str:
+        """Begin a browser session, inside the caller's transaction; the answer is its cookie value."""
+        cookie = new_secret(secrets.token_bytes(RANDOM_BYTES))
+        browser = Browser(str(uuid_utils.uuid7()), user_id, place, by_password, writer.now, writer.now)
+        store.forget_browsers(writer, user_id, writer.now - IDLE_MS, writer.now - ALL_MS)
+        store.add_browser(writer, digest(cookie), browser)
+        by = self._principal(browser).at(place.address)
+        act: Act = "signed_in_by_password" if by_password else "signed_in_by_link"
+        record(writer, self.projects_of(by), act, by, About(browser.id, user_id, place.browser))
+        return cookie
+
+    async def browser(self, cookie: str, now: Instant, address: str | None = None) -> Principal | None:
+        """Who a browser's cookie speaks for: its user, with all that they may. None if it is no session, or too old.
+
+        `address` is where it asks from, for its user to see.
+        """
         key = digest(cookie)
-        found = await self.database.read(lambda reader: store.browser_session(reader, key))
-        if found is None:
+        found = await self.database.read(lambda reader: store.browser(reader, key))
+        if found is None or found.is_over(now):
             return None
-        user_id, created_at, last_seen_at = found
-        if now - last_seen_at > IDLE_MS or now - created_at > ALL_MS:
-            return None
-        if now - last_seen_at > _SEEN_EVERY_MS:
+        if now - found.last_seen_at > _SEEN_EVERY_MS:
             try:
-                await self.database.write(lambda writer: store.see_browser_session(writer, key))
+                await self.database.write(lambda writer: store.see_browser(writer, key, address))
             except Unavailable:
                 pass  # Looking on needs nothing written.
-        return Principal(token_id="", public_id="", user_id=user_id, name=self.name_of(user_id))
+        principal = self._principal(found)
+        return principal if address is None else principal.at(address)
+
+    def _principal(self, browser: Browser) -> Principal:
+        name = self.name_of(browser.user_id)
+        return Principal(token_id="", public_id="", user_id=browser.user_id, name=name, browser_id=browser.id)
 
     async def sign_out(self, cookie: str) -> None:
         """End a browser session; an unknown one is no error."""
         key = digest(cookie)
-        await self.database.write(lambda writer: store.end_browser_session(writer, key))
-        for listener in self.on_sign_out:
-            listener(key)
+        await self.database.write(lambda writer: store.end_browsers(writer, [key]))
+        self.signed_out([key])
+
+    def signed_out(self, keys: Iterable[bytes]) -> None:
+        """Browser sessions are over, by the digests of their cookies: what they have open ends."""
+        for key in keys:
+            for listener in self.on_sign_out:
+                listener(key)
 
 
 def make_token(  # noqa: PLR0913 - each is a property of a token

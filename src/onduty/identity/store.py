@@ -1,13 +1,13 @@
 """All SQL about users, tokens, sign-in links and browser sessions. Secrets come here as digests."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
 
 from onduty.clock import Instant
 from onduty.database.transaction import Reader, Writer
-from onduty.identity.model import Principal
+from onduty.identity.model import Account, Browser, Place, Principal
 from onduty.identity.tables import browser_sessions, sign_in_links, token_projects, tokens, users, wall_views
 
 
@@ -27,6 +27,33 @@ def user_names(reader: Reader) -> dict[str, str]:
 
 def add_user(writer: Writer, user_id: str, name: str) -> None:
     writer.connection.execute(insert(users), {"id": user_id, "name": name, "created_at": writer.now})
+
+
+def set_name(writer: Writer, user_id: str, name: str) -> None:
+    writer.connection.execute(update(users).where(users.c.id == user_id).values(name=name))
+
+
+def account(reader: Reader, user_id: str) -> Account:
+    return _accounts(reader, users.c.id == user_id)[0]
+
+
+def account_by_email(reader: Reader, email: str) -> Account | None:
+    """Whose address it is, folded as it is kept."""
+    return next(iter(_accounts(reader, users.c.email == email)), None)
+
+
+def _accounts(reader: Reader, where: ColumnElement[bool]) -> list[Account]:
+    c = users.c
+    rows = reader.connection.execute(select(c.id, c.email, c.password_hash).where(where))
+    return [Account(row.id, row.email, row.password_hash) for row in rows]
+
+
+def set_account(writer: Writer, before: Account, email: str, password_hash: str) -> bool:
+    """Whether the person was still signing in as `before` says; else nothing is written."""
+    c = users.c
+    same = (c.email.is_not_distinct_from(before.email), c.password_hash.is_not_distinct_from(before.password_hash))
+    statement = update(users).where(c.id == before.user_id, *same)
+    return writer.connection.execute(statement.values(email=email, password_hash=password_hash)).rowcount > 0
 
 
 def valid_tokens(reader: Reader) -> list[StoredToken]:
@@ -111,22 +138,54 @@ def spend_link(writer: Writer, digest: bytes) -> str | None:
     return user_id
 
 
-def add_browser_session(writer: Writer, digest: bytes, user_id: str) -> None:
-    row = {"digest": digest, "user_id": user_id, "created_at": writer.now, "last_seen_at": writer.now}
+def add_browser(writer: Writer, digest: bytes, browser: Browser) -> None:
+    row = {
+        "digest": digest,
+        "id": browser.id,
+        "user_id": browser.user_id,
+        "browser": browser.place.browser,
+        "address": browser.place.address,
+        "by_password": browser.by_password,
+        "created_at": browser.created_at,
+        "last_seen_at": browser.last_seen_at,
+    }
     writer.connection.execute(insert(browser_sessions), row)
 
 
-def browser_session(reader: Reader, digest: bytes) -> tuple[str, Instant, Instant] | None:
-    """(user id, made at, last seen at) of a browser session."""
+def browser(reader: Reader, digest: bytes) -> Browser | None:
+    """The browser session of a cookie."""
+    return next(iter(_browsers(reader, browser_sessions.c.digest == digest).values()), None)
+
+
+def browsers_of(reader: Reader, user_id: str) -> dict[bytes, Browser]:
+    """A person's browser sessions, those that are too old included, by the digests of their cookies."""
+    return _browsers(reader, browser_sessions.c.user_id == user_id)
+
+
+def _browsers(reader: Reader, where: ColumnElement[bool]) -> dict[bytes, Browser]:
+    return {row.digest: _browser(row) for row in reader.connection.execute(select(browser_sessions).where(where))}
+
+
+def _browser(row: Any) -> Browser:
+    place = Place(row.browser, row.address)
+    return Browser(row.id, row.user_id, place, row.by_password, row.created_at, row.last_seen_at)
+
+
+def see_browser(writer: Writer, digest: bytes, address: str | None) -> None:
+    """Note that a browser session is in use, and from where if that is known."""
+    seen: dict[str, object] = {"last_seen_at": writer.now} | ({"address": address} if address else {})
+    writer.connection.execute(update(browser_sessions).where(browser_sessions.c.digest == digest).values(seen))
+
+
+def end_browsers(writer: Writer, digests: Sequence[bytes]) -> None:
+    writer.connection.execute(delete(browser_sessions).where(browser_sessions.c.digest.in_(digests)))
+
+
+def forget_browsers(writer: Writer, user_id: str, seen_before: Instant, made_before: Instant) -> None:
+    """Remove a person's browser sessions that nobody has seen since, or that were made before."""
     c = browser_sessions.c
-    row = reader.connection.execute(select(c.user_id, c.created_at, c.last_seen_at).where(c.digest == digest)).first()
-    return None if row is None else (row.user_id, row.created_at, row.last_seen_at)
-
-
-def see_browser_session(writer: Writer, digest: bytes) -> None:
-    writer.connection.execute(
-        update(browser_sessions).where(browser_sessions.c.digest == digest).values(last_seen_at=writer.now)
-    )
+    too_old = or_(c.last_seen_at < seen_before, c.created_at < made_before)
+    writer.connection.execute(delete(browser_sessions).where(c.user_id == user_id, too_old))
 
 
 def add_wall_view(writer: Writer, digest: bytes, token_id: str) -> None:
@@ -139,7 +198,3 @@ def wall_view(reader: Reader, digest: bytes) -> str | None:
         select(wall_views.c.token_id).where(wall_views.c.digest == digest)
     ).scalar()
     return token_id
-
-
-def end_browser_session(writer: Writer, digest: bytes) -> None:
-    writer.connection.execute(delete(browser_sessions).where(browser_sessions.c.digest == digest))

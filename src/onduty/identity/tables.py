@@ -1,4 +1,4 @@
-"""Users, their tokens, and what signs a browser in. Secrets stand here as SHA-256 digests only."""
+"""Users, their tokens, and what signs a browser in. Here secrets are digests, passwords argon2id hashes."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, String, Table
 
@@ -10,6 +10,8 @@ users = Table(
     Column("id", String(36), primary_key=True),
     Column("name", String(120), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("email", String(254), unique=True),
+    Column("password_hash", String(200)),
 )
 
 tokens = Table(
@@ -54,6 +56,11 @@ browser_sessions = Table(
     Column("user_id", String(36), ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("last_seen_at", BigInteger, nullable=False),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("browser", String(64), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("by_password", Boolean, nullable=False),
+    Index("ix_browser_sessions_user_id", "user_id"),
 )
 
 # A browser that shows a project on a wall, by a token of its own.

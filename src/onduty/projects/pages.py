@@ -1,4 +1,4 @@
-"""The list of projects, and the page behind an invitation's link: whoever opened it gives a name and is in."""
+"""Where one starts, and the page behind an invitation's link: whoever opened it gives a name and is in."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from onduty.cleaning import NAME, clean, text
 from onduty.errors import Invalid, Problem, RateLimited
-from onduty.identity.asking import Now, SignedIn, Visitor, address_of, keep_cookie, own_origin
+from onduty.identity.asking import Now, SignedIn, Visitor, address_of, keep_cookie, own_origin, place_of
 from onduty.identity.service import Identity, sign_in_link
 from onduty.limits import Limits
 from onduty.projects.invitations import Invitations, Joined
@@ -31,12 +31,6 @@ async def start(request: Request, visitor: SignedIn) -> Response:
     projects: Projects = request.app.state.projects
     seen = projects.visible(visitor)
     return go_to(f"/projects/{seen[0].id}" if len(seen) == 1 else "/projects")
-
-
-@router.get("/projects")
-async def show_projects(request: Request, visitor: SignedIn) -> Response:
-    projects: Projects = request.app.state.projects
-    return page(request, "projects.html", me=visitor.name, projects=projects.visible(visitor))
 
 
 def _page(request: Request, name: str | None, problem: Problem | None = None) -> Response:
@@ -87,7 +81,8 @@ async def join(request: Request, now: Now, visitor: Visitor, room: Room) -> Resp
 
 async def _sign_in(request: Request, answer: Response, joined: Joined) -> None:
     identity: Identity = request.app.state.identity
-    keep_cookie(request, answer, await identity.sign_in_by_link(await sign_in_link(identity, joined.user_id)))
+    secret = await sign_in_link(identity, joined.user_id)
+    keep_cookie(request, answer, await identity.sign_in_by_link(secret, place_of(request)))
 
 
 async def _form(request: Request) -> tuple[str, str]:

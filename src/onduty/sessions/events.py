@@ -37,6 +37,8 @@ class Told:
     tool_id: str = ""
     subagent: str = ""
     reason: str = ""
+    parent: str = ""
+    question: str = ""
     words: Mapping[str, str | None] = field(default_factory=dict)
     process: Process | None = None
 
@@ -177,7 +179,7 @@ class _Work:
         """The event on the server's line: its age is the client's own difference, and never below 0."""
         at = max(1, self.writer.now - max(0, self.batch.sent_at - told.at))
         stamp = max(0, told.at) if told.stamp is None else told.stamp
-        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason)
+        return Event(told.id, told.kind, stamp, at, told.tool, told.tool_id, told.subagent, told.reason, told.question)
 
     def _runs(self, session: AgentSession, told: Told) -> None:
         """The client's process runs this session now; the one that it ran before has been left for it."""
@@ -217,10 +219,25 @@ class _Work:
             return session
         words = {} if batch.caller_role is None else {"caller_role": batch.caller_role}
         session = new_session(principal, batch.project_id, batch.machine_id, self.writer.now, words)
-        session.parent_session_id = before or (None if process is None else self._running.parent_of(process))
+        session.parent_session_id = before or self._parent(told)
         store.create(self.writer, session)
         store.set_alias(self.writer, session, named)
         return session
+
+    def _parent(self, told: Told | None) -> str | None:
+        """The session of a process above it, or the one that it says it was started from: of a fork that first."""
+        if told is None:
+            return None
+        above = None if told.process is None else self._running.parent_of(told.process)
+        named = self._named_parent(told.parent) if told.parent and (above is None or told.reason == FORK) else None
+        return named or above
+
+    def _named_parent(self, named: str) -> str | None:
+        if not is_ours(named):
+            return self._alias_owner(named)
+        rows = store.by_ids(self.writer, [named.lower()])
+        mine = [s for s in rows if (s.user_id, s.project_id) == (self.principal.user_id, self.batch.project_id)]
+        return mine[0].id if mine else None
 
     def _alias_owner(self, alias: str) -> str | None:
         """Whom the alias means; where the batch names no project, it means the session's own (design.md 2.4)."""

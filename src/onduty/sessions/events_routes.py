@@ -7,7 +7,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from onduty.answers import problem_answer
 from onduty.api import Route, parse_json
-from onduty.cleaning import BRANCH, EVENT_ID, FOLDER, MACHINE, ORIGIN, REF, ROLE, TOOL, TOOL_ID, VERSION
+from onduty.cleaning import BRANCH, EVENT_ID, FOLDER, MACHINE, ORIGIN, QUESTION, REF, ROLE, TOOL, TOOL_ID, VERSION
+from onduty.client.masking import masked
 from onduty.errors import Invalid
 from onduty.identity.asking import Caller, Now, machine_of, project_words
 from onduty.sessions.events import Batch, Events, Result, Told
@@ -66,6 +67,12 @@ class EventItem(Body):
     reason: Annotated[str, Words(TOOL)] | None = None
     branch: Annotated[str, Slug(BRANCH)] | None = None
     folder: Annotated[str, Words(FOLDER)] | None = None
+    parent: Annotated[str, Words(REF)] | None = Field(
+        None, description="The session that this one was started from, where the event makes it: our id or the client's"
+    )
+    question: Annotated[str, Words(QUESTION)] | None = Field(
+        None, description="Of a wait: its own words, where the person who connected the client shares them"
+    )
     process: ProcessItem | None = None
 
     @model_validator(mode="after")
@@ -85,6 +92,8 @@ class EventItem(Body):
             tool_id=self.tool_id or "",
             subagent=self.subagent or "",
             reason=self.reason or "",
+            parent=self.parent or "",
+            question=masked(self.question or ""),
             words={name: value for name in ("branch", "folder") if (value := getattr(self, name))},
             process=None if self.process is None else self.process.told(),
         )

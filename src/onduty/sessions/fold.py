@@ -62,6 +62,7 @@ class Wait(NamedTuple):
     at: Instant = 0
     tool_id: str = ""
     tool: str = ""
+    question: str = ""
 
 
 @dataclass(slots=True)
@@ -101,6 +102,7 @@ class Event:
     tool_id: str = ""
     subagent: str = ""
     reason: str = ""
+    question: str = ""
 
 
 def tool_key(tool_id: str, tool: str) -> str:
@@ -167,7 +169,7 @@ def _fold_of_subagent(registers: Registers, event: Event) -> None:
 
 def _fold_wait(registers: Registers, event: Event) -> None:
     tool_id = tool_key(event.tool_id, "")
-    registers.wait = max(registers.wait, Wait(event.stamp, event.at, tool_id, event.tool))
+    registers.wait = max(registers.wait, Wait(event.stamp, event.at, tool_id, event.tool, event.question))
 
 
 def _fold_own(registers: Registers, event: Event) -> None:

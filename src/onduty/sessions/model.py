@@ -155,6 +155,7 @@ class Because(NamedTuple):
     tool_since: Instant | None = None
     waits_for: str | None = None
     silent_since: Instant | None = None
+    question: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def open_tools(registers: Registers) -> list[tuple[str, Tool]]:
 
 def waits(registers: Registers, tool_open: bool) -> bool:
     """Whether it waits for a person (design.md 2.2 rule 6)."""
-    stamp, _, tool_id, _ = registers.wait
+    stamp, tool_id = registers.wait.stamp, registers.wait.tool_id
     if not stamp:
         return False
     passed = (registers.turn_end, registers.fresh, registers.end_c.stamp, registers.prompt, registers.answered)
@@ -225,7 +226,8 @@ def signal_of(session: AgentSession, now: Instant) -> Because:
         return Because("end", end.at)
     tools = open_tools(registers)
     if waits(registers, bool(tools)):
-        return Because("wait", registers.wait.at, waits_for=registers.wait.tool or "answer")
+        wait = registers.wait
+        return Because("wait", wait.at, waits_for=wait.tool or "answer", question=wait.question or None)
     if tools:
         key, tool = max(tools, key=lambda item: (not is_subagent(item[0]), item[1].started, item[0]))
         if is_subagent(key):
@@ -256,9 +258,7 @@ def judge(session: AgentSession, now: Instant, gaps: Gaps = NO_GAPS) -> Verdict:
     if silent_for_ms is not None:
         changes.append(max(now, registers.life) + silent_for_ms)
     if state in ("quiet", "lost"):
-        because = Because(
-            because.signal, because.at, because.tool, because.tool_since, because.waits_for, registers.life
-        )
+        because = because._replace(silent_since=registers.life)
     return Verdict(state, because, active, connected, min(changes, default=None))
 
 

@@ -46,7 +46,7 @@ async def show_part(request: Request, now: Now, visitor: SignedIn, project: Uuid
     return await drawn(request, "roster.html", **words)
 
 
-async def drawn(request: Request, name: str, **words: Any) -> Response:
+async def drawn(request: Request, name: str, /, **words: Any) -> Response:
     """A page, drawn beside the loop: hundreds of rows would hold it up for a twentieth of a second."""
     return await asyncio.to_thread(partial(page, request, name, **words))
 

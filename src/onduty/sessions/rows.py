@@ -33,6 +33,8 @@ def because(reason: Because) -> dict[str, str]:
         answer["tool_since"] = rfc3339(reason.tool_since)
     if reason.waits_for is not None:
         answer["waits_for"] = reason.waits_for
+    if reason.question is not None:
+        answer["question"] = reason.question
     if reason.silent_since is not None:
         answer["silent_since"] = rfc3339(reason.silent_since)
     return answer

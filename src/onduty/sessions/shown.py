@@ -1,5 +1,7 @@
 """The shapes of sessions in answers, for the document; answers themselves are written by `rows`."""
 
+from pydantic import Field
+
 from onduty.sessions.model import Signal, State
 from onduty.shapes import Answer, Error, Time, Uuid
 
@@ -12,6 +14,9 @@ class BecauseAnswer(Answer):
     tool: str | None = None
     tool_since: Time | None = None
     waits_for: str | None = None
+    question: str | None = Field(
+        None, description="Its own words, where the person who connected the client shares them"
+    )
     silent_since: Time | None = None
 
 

@@ -27,7 +27,7 @@ _TUPLES: Final[dict[str, tuple[str, ...]]] = {
     "end_c": ("end_c_stamp", "end_c_at", "end_c_reason"),
     "end_s": ("end_s_at", "end_s_reason"),
     "turn_open": ("turn_open_stamp", "turn_open_at"),
-    "wait": ("wait_stamp", "wait_at", "wait_tool_id", "wait_tool"),
+    "wait": ("wait_stamp", "wait_at", "wait_tool_id", "wait_tool", "wait_question"),
 }
 _WORDS: Final = (
     "id", "project_id", "user_id", "token_id", "machine_id", "connected_at", "caller_origin", "caller_role",
@@ -47,7 +47,7 @@ def _session(row: Row[Any]) -> AgentSession:
     registers.end_c = ClientEnd(*rest[0:3])
     registers.end_s = ServerEnd(*rest[3:5])
     registers.turn_open = Opened(*rest[5:7])
-    registers.wait = Wait(*rest[7:11])
+    registers.wait = Wait(*rest[7:12])
     return AgentSession(**dict(zip(_WORDS, words, strict=True)), registers=registers)
 
 

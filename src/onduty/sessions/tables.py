@@ -60,6 +60,7 @@ agent_sessions = Table(
     _number("wait_at"),
     _word("wait_tool_id", 207),
     _word("wait_tool", 120),
+    _word("wait_question", 200),
     _number("unwait"),
     _number("answered"),
     _number("tool_end"),

@@ -1,6 +1,7 @@
 """What every page has in common: the frame it stands in, its headers, and how a refusal looks to a person."""
 
 import gzip
+import logging
 from collections.abc import Callable, Coroutine
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ from onduty.errors import Problem, Unauthenticated, from_validation
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+
+_log = logging.getLogger(__name__)
 
 # No inline script or style anywhere, so that no nonce is needed and none can leak.
 _POLICY: Final = {
@@ -45,9 +48,12 @@ _TITLES: Final = {
     400: "This cannot be read",
     401: "Sign in first",
     403: "Not for you, or not there",
+    404: "Nothing here",
+    405: "Nothing here",
     413: "Too much at once",
     415: "This cannot be read",
     429: "Too many tries",
+    500: "This page failed",
     503: "Not just now",
 }
 
@@ -71,7 +77,7 @@ def template(name: str) -> "Template":
     return _environment().get_template(name)
 
 
-def page(request: Request, name: str, *, status: int = 200, **words: object) -> HTMLResponse:
+def page(request: Request, name: str, /, *, status: int = 200, **words: object) -> HTMLResponse:
     """A page, or a part of one, made of a template of `web/templates`; every word is escaped.
 
     A page in the frame (`frame.html`) names `me`, and may name its `project` and its `tab`.
@@ -123,6 +129,12 @@ def refusal(request: Request, problem: Problem) -> HTMLResponse:
     return answer
 
 
+def wants_page(request: Request) -> bool:
+    """Whether it is a person who asks, with a browser, and not a program at one of its addresses."""
+    of_programs = ("/api/", "/mcp", "/client/", "/static/")
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(of_programs)
+
+
 class PageRoute(APIRoute):
     """A route that answers a browser: one `now` for all of a request, and refusals are pages.
 
@@ -146,6 +158,10 @@ class PageRoute(APIRoute):
                 return _to_sign_in(request, problem)
             except Problem as problem:
                 return refusal(request, problem)
+            except Exception:
+                request_id = request.scope["onduty.request_id"]
+                _log.exception("request %s failed", request_id)
+                return refusal(request, Problem(f"This page failed. It is logged as {request_id}."))
             if keep := request.scope.get("onduty.keep"):
                 keep(answer)
             return answer

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from onduty.client import processes
 
 if TYPE_CHECKING:
     from onduty.client.edits import JsonFile
@@ -36,6 +39,8 @@ EVENTS = (
 )
 # Seconds; the hook program itself ends within one.
 _TIMEOUT = 5
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LONGEST_QUESTION = 10_000
 _KINDS = {
     "SessionStart": "start",
     "UserPromptSubmit": "prompt",
@@ -58,6 +63,8 @@ _NOTICES = {
     "elicitation_complete": "answered",
     "elicitation_response": "answered",
 }
+# Tools that are themselves a question: what they wait for is an answer, not a permission.
+_QUESTIONS = ("AskUserQuestion", "ExitPlanMode")
 _ENDS = {"clear": "clear", "resume": "resume", "logout": "logout", "prompt_input_exit": "exit"}
 
 
@@ -71,7 +78,7 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {"kind": kind, "session": session, "subagent": _text(payload, "agent_id")}
     if kind == "start":
-        found["reason"] = _text(payload, "source")
+        found |= _start(session, _text(payload, "source"))
     elif kind == "end":
         found["reason"] = _ENDS.get(_text(payload, "reason"), "other")
     elif kind in ("subagent_started", "subagent_ended"):
@@ -79,10 +86,47 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
             return None
         found["tool"] = _text(payload, "agent_type")
     elif event in ("PreToolUse", "PostToolUse", "PostToolUseFailure", "PermissionRequest"):
-        found["tool"] = _text(payload, "tool_name")
+        name = _text(payload, "tool_name")
+        found["tool"] = "" if kind == "waiting" and name in _QUESTIONS else name
         found["tool_id"] = _text(payload, "tool_use_id")
         found["call"] = _call(payload)
     return found
+
+
+def _start(session: str, source: str) -> dict[str, str]:
+    """What a start tells: of a `--fork-session` the parent too, which no payload names (on Linux its arguments do)."""
+    running = processes.client(process()) if source in ("fork", "resume") else None
+    arguments = [] if running is None else processes.arguments(running["pid"])
+    if source == "fork":
+        return {"reason": source, **_resumed(arguments)}
+    # 2.1.197 says `resume` and the parent's id; the fork's own stands in the name of a folder.
+    own = os.path.basename(os.path.dirname(os.environ.get("CLAUDE_ENV_FILE", "")))
+    if "--fork-session" in arguments and own != session and _ID.fullmatch(own):
+        return {"session": own, "reason": "fork", "parent": session}
+    return {"reason": source}
+
+
+def _resumed(arguments: Sequence[str]) -> dict[str, str]:
+    for place, name in enumerate(arguments[:-1]):
+        if name in ("--resume", "-r") and _ID.fullmatch(arguments[place + 1]):
+            return {"parent": arguments[place + 1]}
+    return {}
+
+
+def question(event: str, payload: Mapping[str, Any]) -> str:
+    """What the person reads who is asked, as it came: it leaves this machine only where that person shares it."""
+    if event == "Notification":
+        return _text(payload, "message", _LONGEST_QUESTION)
+    given = payload.get("tool_input")
+    if not isinstance(given, dict):
+        return ""
+    asked = given.get("questions")
+    if isinstance(asked, list) and asked and isinstance(asked[0], dict):
+        return _text(asked[0], "question", _LONGEST_QUESTION)
+    named = ("command", "file_path", "notebook_path", "url")
+    about = next((text for name in named if (text := _text(given, name, _LONGEST_QUESTION))), "")
+    described = _text(given, "description", _LONGEST_QUESTION)
+    return f"{about} ({described})" if about and described else about
 
 
 def answer(event: str, payload: Mapping[str, Any], reply: Mapping[str, Any]) -> str:

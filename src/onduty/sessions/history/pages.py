@@ -24,10 +24,10 @@ from onduty.wording import ago_of, client_name, mark_of, sentence
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-STATES_SHOWN: Final = 20
-EVENTS_SHOWN: Final = 20
+STATES_SHOWN: Final = 8
+EVENTS_SHOWN: Final = 12
 EVENTS_A_PAGE: Final = 200
-SUB_AGENTS_SHOWN: Final = 20
+SUB_AGENTS_SHOWN: Final = 8
 _CURSOR: Final = 240
 
 

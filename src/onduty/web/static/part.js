@@ -1,13 +1,15 @@
 // Keeps the part of a page that is marked `data-part` as the server has it: asked again every `data-every` ms, changed
-// in place. Its value is where it is asked for, empty for the page's own address. The reader's clock is never used.
+// in place. Its value is where it is asked for, empty for the page's own address. With `data-live`, a project, and
+// `data-session` it is asked as soon as the stream says that something of that session changed.
 import { merge } from "./merge.js";
 
 const LOST_AFTER_MS = 15_000;
+const AT_MOST_EVERY_MS = 1_000;
 const part = document.querySelector("[data-part]");
-const every = Number(part.dataset.every);
 const banner = document.getElementById("lost-connection");
 const live = document.getElementById("live");
 let heard = performance.now();
+let asked = heard;
 let next;
 
 function show(text) {
@@ -15,7 +17,10 @@ function show(text) {
   const fresh = page.querySelector("[data-part]");
   if (!fresh) throw new Error("no such part in the answer");
   merge(part, fresh);
-  if (page.title) document.title = page.title;
+  document.title = page.title || document.title;
+  const icon = page.getElementById("icon")?.getAttribute("href");
+  const shown = document.getElementById("icon");
+  if (icon && shown.getAttribute("href") !== icon) shown.setAttribute("href", icon);
 }
 
 function tell() {
@@ -30,10 +35,11 @@ function tell() {
     : "";
 }
 
-export async function look() {
+async function look() {
   clearTimeout(next);
   // Set before the answer is there: one that never comes must not be the last question.
-  next = setTimeout(() => document.hidden || look(), every);
+  asked = performance.now();
+  next = setTimeout(() => document.hidden || look(), Number(part.dataset.every));
   try {
     const answer = await fetch(part.dataset.part || location.href, { signal: AbortSignal.timeout(5_000) });
     if ([401, 403, 404].includes(answer.status)) {
@@ -50,7 +56,7 @@ export async function look() {
   tell();
 }
 
-next = setTimeout(look, every);
+next = setTimeout(look, Number(part.dataset.every));
 live.hidden = false;
 setInterval(() => document.hidden || tell(), 1_000);
 banner.querySelector("button").addEventListener("click", look);
@@ -60,9 +66,28 @@ document.addEventListener("visibilitychange", () => {
   heard = performance.now();
   look();
 });
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("[role=search] input")) return;
+  // What is typed narrows what is shown at once; without script the form does it.
+  const address = new URL(location.href);
+  address.searchParams.set(event.target.name, event.target.value);
+  if (!event.target.value) address.searchParams.delete(event.target.name);
+  history.replaceState(null, "", address);
+  look();
+});
 document.addEventListener("keydown", (event) => {
   const search = document.querySelector("[role=search] input");
   if (event.key !== "/" || !search || event.target.closest("input, textarea, select")) return;
   event.preventDefault();
   search.focus();
 });
+
+if (part.dataset.live) {
+  const { listen } = await import("./live.js");
+  const changed = (data) => {
+    if ((data.session ?? data).session_id !== part.dataset.session) return;
+    clearTimeout(next);
+    next = setTimeout(look, Math.max(0, asked + AT_MOST_EVERY_MS - performance.now()));
+  };
+  listen(part.dataset.live, "", { session: changed, gone: changed });
+}

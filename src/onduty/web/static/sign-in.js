@@ -4,11 +4,14 @@ function take() {
   const secret = location.hash.slice(1);
   if (!secret) return;
   document.getElementById("secret").value = secret;
-  document.getElementById("paste").hidden = true;
+  for (const id of ["paste", "by-password", "link-heading"]) document.getElementById(id).hidden = true;
   document.querySelector(".sign-in-how").hidden = true;
-  document.getElementById("by-link").hidden = false;
-  history.replaceState(null, "", location.pathname);
-  document.querySelector("#sign-in button").focus();
+  document.getElementById("opened").hidden = false;
+  history.replaceState(null, "", location.pathname + location.search);
+  const button = document.querySelector("#by-link button");
+  button.textContent = "Sign in";
+  button.classList.remove("button--plain");
+  button.focus();
 }
 
 take();

@@ -53,7 +53,10 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=True),
+        sa.Column("password_hash", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
     op.create_table(
         "agent_sessions",
@@ -94,6 +97,7 @@ def upgrade() -> None:
         sa.Column("wait_at", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("wait_tool_id", ordered_text(207), server_default="", nullable=False),
         sa.Column("wait_tool", ordered_text(120), server_default="", nullable=False),
+        sa.Column("wait_question", ordered_text(200), server_default="", nullable=False),
         sa.Column("unwait", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("answered", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("tool_end", sa.BigInteger(), server_default="0", nullable=False),
@@ -136,11 +140,17 @@ def upgrade() -> None:
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("last_seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("browser", sa.String(length=64), nullable=False),
+        sa.Column("address", sa.String(length=64), nullable=False),
+        sa.Column("by_password", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.id"], name=op.f("fk_browser_sessions_user_id_users"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_browser_sessions")),
+        sa.UniqueConstraint("id", name=op.f("uq_browser_sessions_id")),
     )
+    op.create_index("ix_browser_sessions_user_id", "browser_sessions", ["user_id"], unique=False)
     op.create_table(
         "invitations",
         sa.Column("id", sa.String(length=36), nullable=False),
