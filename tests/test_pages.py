@@ -26,6 +26,7 @@ POLICY = {
     "style-src 'self'",
     "script-src 'self'",
     "img-src 'self'",
+    "worker-src 'self'",
     "connect-src 'self'",
     "form-action 'self'",
     "object-src 'none'",
@@ -363,4 +364,5 @@ def test_a_page_that_fails_says_under_which_id_it_is_logged(tmp_path: Path, capl
     assert (answer.status, found is not None) == (500, True)
     assert "what is behind it" not in said
     assert found is not None
-    assert f"request {found[1]} failed" in caplog.text
+    assert (b"x-request-id", found[1].encode()) in answer.headers
+    assert "what is behind it" in caplog.text

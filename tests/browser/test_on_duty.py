@@ -287,7 +287,7 @@ def test_it_works_without_script(people: People) -> None:
     page, project = person.page, new_project(person.server)
     page.goto(f"{person.server.url}/sign-in")
     page.get_by_label("Sign-in link").fill(person.new_link())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in by link").click()
     page.wait_for_url(f"{person.server.url}/projects**")
     page.goto(f"{person.server.url}/projects/{project}")
     expect(page.locator("h1")).to_contain_text("Nobody on duty")
