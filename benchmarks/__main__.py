@@ -30,6 +30,7 @@ ROWS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "memory": holding.sessions_held,
     "streams": holding.streams_held,
     "page": pages.who_is_on_duty,
+    "live": holding.live_held,
     "start": start_up.start,
     "imports": start_up.imports,
     "growth": growth.growth,

@@ -94,7 +94,7 @@ def _measured(bench: Bench, grown: Grown) -> Measured:
         assert server.call("POST", f"/api/agent-sessions/{session_id}/activity").status == 204
     assert len(server.call("GET", path_of(server)).json["sessions"]) == _ACTIVE
     page = f"{path_of(server)}?active=false&limit=100"
-    visit = request("GET", f"/?project={server.project_id}", server.token, headers={"Cookie": grown.cookie})
+    visit = request("GET", f"/projects/{server.project_id}", server.token, headers={"Cookie": grown.cookie})
     asked = {
         "list 20 active": ([request("GET", path_of(server), server.token)], "200"),
         "a page of 100, active=false": ([request("GET", page, server.token)], "200"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,10 +14,14 @@ from benchmarks.loading import request
 from benchmarks.machine import memory, open_many_files
 from benchmarks.speaking import ERAS, tool_call, wire_id
 from benchmarks.subjects import UNLIMITED, Bench, agents, other
+from tests.serving import Server
+from tests.watching import stream_of, watch
 
 _MB = 1024 * 1024
 # A stream makes its session visible after 5 s.
 _SHOWN = 6.0
+# The server looks at what changed ten times a second at the most.
+_APART = 0.25
 _PLAIN_STREAM = {
     "status": 200,
     "headers": [("content-type", "text/event-stream"), ("cache-control", "no-cache, no-transform")],
@@ -60,6 +65,38 @@ def streams_held(bench: Bench) -> list[Figure]:
     what = f"memory an open stream, of {count} (PSS)"
     goal = Goal("≤ 15 kB", ours <= 15)
     return [Figure("streams", what, "kB", ours, theirs, "plain callable, stream", goal)]
+
+
+def live_held(bench: Bench) -> list[Figure]:
+    """Streams of what changes in a project, all of which are told of a row; beside the same plain callable."""
+    count = bench.sized(1000, 50)
+    open_many_files(2 * count + 200)
+    with bench.onduty(UNLIMITED) as server, other("benchmarks.baseline", {"GET": _PLAIN_STREAM}) as base:
+        asked = [request("GET", stream_of(server), server.token)] * count
+        ours = _each(server.port, server.pid, asked, 0 if bench.quick else _SHOWN)
+        theirs = _each(base.port, base.pid, asked, 0)
+        size, took_ms = _told(server, bench.sized(50, 3))
+    what = f"memory an open live stream, of {count} (PSS)"
+    more = {"bytes a change of a row": size, "ms from a change to its event, median": took_ms}
+    return [Figure("live", what, "kB", ours, theirs, "plain callable, stream", Goal("≤ 15 kB", ours <= 15), more)]
+
+
+def _told(server: Server, times: int) -> tuple[float, float]:
+    """The bytes of an event, and how long after its request it is read."""
+    path = f"/api/projects/{server.project_id}/agent-sessions"
+    session = server.call("POST", path, json={"machine_id": "laptop", "branch": "main"}).json["session_id"]
+    sizes, took = [], []
+    with watch(server, stream_of(server)) as stream:
+        stream.next("snapshot")
+        for number in range(times):
+            time.sleep(_APART)
+            begun = time.perf_counter()
+            server.call("PATCH", f"/api/agent-sessions/{session}", json={"said": f"step {number}"})
+            event = stream.next("session")
+            took.append((time.perf_counter() - begun) * 1000)
+            told = json.dumps(event.data, separators=(",", ":"))
+            sizes.append(len(f"id: {event.id}\nevent: session\ndata: {told}\n\n"))
+    return statistics.median(sizes), statistics.median(took)
 
 
 def _each(port: int, pid: int, asked: list[str], wait: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,11 +37,15 @@ class Asked:
 
 @dataclass
 class Said:
-    """`body` is sent as JSON, bytes as they are; `headers` win over what the far side sends by itself."""
+    """`body` is sent as JSON, bytes as they are; `headers` win over what the far side sends by itself.
+
+    A `stream` is sent instead, piece by piece, and then the connection ends.
+    """
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Iterable[bytes] | None = None
 
 
 @dataclass
@@ -94,6 +98,12 @@ def sessions(*rows: dict[str, Any], **headers: str) -> Said:
     return Said({"sessions": list(rows)}, headers=headers)
 
 
+def told(kind: str, number: int, seconds_ago: float = 0, **words: Any) -> bytes:
+    """An event of the live stream."""
+    data = json.dumps({**words, "now": ago(seconds_ago)})
+    return f"id: far:{number}\nevent: {kind}\ndata: {data}\n\n".encode()
+
+
 def _handler(far_side: FarSide) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def handle_any(self) -> None:
@@ -103,14 +113,27 @@ def _handler(far_side: FarSide) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             body = json.loads(sent) if sent else None
             said = far_side.answer(Asked(self.command, parts.path, query, headers, body))
+            if said.stream is not None:
+                self._send_stream(said.stream)
+                return
             content = said.body if isinstance(said.body, bytes) else json.dumps(said.body).encode()
             self.send_response_only(said.status)
             defaults = {"Date": formatdate(NOW_S, usegmt=True), "Content-Length": str(len(content))}
             for name, value in {**defaults, **said.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if said.status != 304:
-                self.wfile.write(content)
+            self.wfile.write(content)
+
+        def _send_stream(self, stream: Iterable[bytes]) -> None:
+            self.close_connection = True
+            self.send_response_only(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.end_headers()
+            try:
+                for piece in stream:
+                    self.wfile.write(piece)
+            except OSError:
+                pass  # Who asked is gone.
 
         do_GET = do_POST = handle_any  # noqa: N815
 

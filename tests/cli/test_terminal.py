@@ -8,15 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.agents.terminal import Terminal
-from tests.cli.far_side import PROJECT, Asked, FarSide, Said, row, sessions
+from tests.cli.far_side import PROJECT, Asked, FarSide, Said, ago, row, sessions, told
 
 LIST = f"GET /api/projects/{PROJECT}/agent-sessions"
+STREAM = f"{LIST}/stream"
 PROGRAM = [sys.executable, "-m", "onduty.cli.main", "who"]
 
 
@@ -75,38 +76,48 @@ def test_a_stdout_without_the_glyphs_shows_the_rest(far_side: FarSide) -> None:
     assert "? idle" in done.stdout
 
 
-def _tagged(rows: list[list[dict[str, object]]]) -> Callable[[Asked], Said]:
-    """A list with an ETag: each request sees the next of these, the last for ever."""
-
-    def answer(asked: Asked) -> Said:
-        now = rows.pop(0) if len(rows) > 1 else rows[0]
-        tag = f'"{len(now)}"'
-        if asked.headers.get("if-none-match") == tag:
-            return Said(None, 304, {"ETag": tag, "Content-Length": "0"})
-        return sessions(*now, ETag=tag)
-
-    return answer
-
-
 def test_watch_draws_again_until_ctrl_c(far_side: FarSide, tmp_path: Path) -> None:
-    far_side.says[LIST] = _tagged([[row("s1")], [row("s1")], [row("s1"), row("s2")]])
+    """What changes, and once a second the ages, by the server's clock."""
+    more = threading.Event()
+
+    def stream() -> Iterator[bytes]:
+        yield told("snapshot", 1, sessions=[row("s1", last_activity_at=ago(41))])
+        more.wait(20)
+        yield told("session", 2, session=row("s2"))
+        more.wait(20)
+
+    far_side.says[STREAM] = Said(stream=stream())
     with Terminal([*PROGRAM, "--watch"], _environment(), tmp_path) as terminal:
         terminal.wait_for("1 on duty in shop")
+        terminal.wait_for("43 s")
+        more.set()
         terminal.wait_for("2 on duty in shop")
-        assert terminal.text().count("1ondutyinshop") == 1
         os.kill(terminal.pid, signal.SIGINT)
         assert terminal.wait() == 0
-    tags = [asked.headers.get("if-none-match") for asked in far_side.asked if asked.path.endswith("agent-sessions")]
-    assert tags[:3] == [None, '"1"', '"1"']
+    [asked] = [asked for asked in far_side.asked if asked.path.endswith("/stream")]
+    assert asked.query == {"state": "working,waiting,idle,quiet"}
 
 
 def test_watch_in_a_pipe_is_an_object_a_line_for_each_change(far_side: FarSide) -> None:
-    gone = threading.Event()
+    """It goes on from where it broke, and says so when the server is away."""
+    gone, back = threading.Event(), threading.Event()
+
+    def first() -> Iterator[bytes]:
+        yield told("snapshot", 7, sessions=[row("s1")])
+        gone.wait(20)
+
+    def second() -> Iterator[bytes]:
+        yield b": alive\nid: far:8\n\n"
+        yield told("gone", 9, session_id="s1")
+        gone.clear()
+        gone.wait(20)
 
     def answer(asked: Asked) -> Said:
-        return Said({"error": "no", "code": "UNAVAILABLE"}, 503) if gone.is_set() else sessions(row("s1"))
+        if not gone.is_set():
+            return Said(stream=first())
+        return Said(stream=second()) if back.is_set() else Said({"error": "no", "code": "UNAVAILABLE"}, 503)
 
-    far_side.says[LIST] = answer
+    far_side.says[STREAM] = answer
     process = subprocess.Popen(
         [*PROGRAM, "--watch", "--json"], env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -116,20 +127,29 @@ def test_watch_in_a_pipe_is_an_object_a_line_for_each_change(far_side: FarSide) 
         assert process.stdout.readline().startswith('{"sessions": [{"session_id": "s1"')
         gone.set()
         assert process.stderr.readline().startswith("No connection to the server since ")
-        gone.clear()
+        back.set()
         assert process.stderr.readline() == "The server is reached again.\n"
+        assert process.stdout.readline() == '{"sessions": []}\n'
         process.send_signal(signal.SIGINT)
         assert process.communicate() == ("", "")
     assert process.returncode == 0
+    asked = [asked.headers.get("last-event-id") for asked in far_side.asked if asked.path.endswith("/stream")]
+    assert (asked[0], asked[-1]) == (None, "far:7")
 
 
 def test_watch_ends_where_the_token_is_taken_away(far_side: FarSide) -> None:
-    answers = [sessions(row()), Said({"error": "no", "code": "UNAUTHENTICATED"}, 401)]
-    far_side.says[LIST] = lambda asked: answers.pop(0) if len(answers) > 1 else answers[0]
-    started = time.monotonic()
+    answers = [
+        Said(stream=[told("snapshot", 1, sessions=[row()])]),
+        Said({"error": "no", "code": "UNAUTHENTICATED"}, 401),
+    ]
+    far_side.says[STREAM] = lambda asked: answers.pop(0) if len(answers) > 1 else answers[0]
     done = subprocess.run([*PROGRAM, "--watch"], env=_environment(), capture_output=True, timeout=20)
     assert done.returncode == 4
-    assert time.monotonic() - started < 10
+
+
+def test_watch_of_a_server_that_was_never_there_ends(far_side: FarSide) -> None:
+    far_side.says[STREAM] = Said({"error": "no", "code": "UNAVAILABLE"}, 503)
+    assert subprocess.run([*PROGRAM, "--watch"], env=_environment(), capture_output=True, timeout=20).returncode == 3
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -118,7 +118,9 @@ def test_no_answer_file_or_log_of_the_server_holds_one(told: Told) -> None:
     form = f"secret={link.partition('#')[2]}".encode()
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     cookie = told.server.call("POST", "/sign-in", token=None, body=form, headers=kind).headers["set-cookie"]
-    page = told.server.call("GET", "/", token=None, headers={"Cookie": cookie.partition(";")[0]})
+    page = told.server.call(
+        "GET", f"/projects/{told.desk.project_id}", token=None, headers={"Cookie": cookie.partition(";")[0]}
+    )
     assert b"on duty" in page.body
     rows = told.server.call("GET", f"/api/projects/{told.desk.project_id}/agent-sessions?active=false")
     seen = told.desk.client().call("who_is_on_duty")

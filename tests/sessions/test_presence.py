@@ -188,6 +188,25 @@ def test_a_stream_holds_the_session_that_its_client_is_by_now(run: Run) -> None:
     run(story)
 
 
+def test_streams_of_two_agents_leave_no_third_row_when_both_have_ended(run: Run) -> None:
+    """Nothing tells which of the two a stream is of, and each has its row; one that stays open is somebody else's."""
+
+    async def story(at: Lobby) -> None:
+        for name in ("one", "two"):
+            await at.told(name, "start")
+        async with at.stream() as stream:
+            implicit = await stream.pinged(2)
+            assert implicit is not None
+        for name in ("one", "two"):
+            await at.told(name, "end")
+        assert not at.office.registry.shown(implicit, at.office.clock.now())[0]
+        async with at.stream() as stream:
+            assert await stream.pinged() is implicit
+            assert at.office.registry.shown(implicit, at.office.clock.now())[0]
+
+    run(story)
+
+
 def test_the_end_of_a_session_is_not_undone_by_the_stream_that_held_it(run: Run) -> None:
     """However many pings later; a tool call goes on, and the stream with it."""
 

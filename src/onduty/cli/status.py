@@ -14,12 +14,12 @@ def status(json: bool = typer.Option(False, "--json", help="Print an object.")) 
     """Show whether the server is reached and ready, who you are there, and how many are on duty."""
     from onduty.cli.project import visible
     from onduty.cli.terminal import as_json
-    from onduty.cli.who import Roster
+    from onduty.cli.who import on_duty
 
     server = server_in_use()
     health = _health(server)
     me = server.get("api", "me").body
-    projects = [{**p, "on_duty": len(Roster(server, p["id"]).read()[0])} for p in visible(server)]
+    projects = [{**p, "on_duty": len(on_duty(server, p["id"])[0])} for p in visible(server)]
     if json:
         print(as_json({"server": health, "me": me, "projects": projects}))
     else:

@@ -1,96 +1,70 @@
-"""`onduty who --watch`: looks every 2 s, and shows what is new until Ctrl-C."""
+"""`onduty who --watch`: what the server tells live, until Ctrl-C; ages go on once a second."""
 
 import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
-from onduty.cli.failure import NOT_REACHED, OUR_FAULT, code_of, say
+from onduty.cli.failure import say
+from onduty.cli.following import Following
 from onduty.cli.terminal import is_terminal
-from onduty.client.api import NotReached, Refused
 from onduty.clock import Instant
 from onduty.wording import time_of_day
 
-EVERY_S = 2.0
-Rows = list[dict[str, Any]]
+_AGES_S = 1.0
+_LONG_S = 3600.0
+Show = Callable[[list[dict[str, Any]], Instant], str]
 
 
-def watch(read: Callable[[], tuple[Rows, Instant]], show: Callable[[Rows, Instant], str], in_place: bool) -> int:
-    """Show what `read` finds whenever it is new, until Ctrl-C, which is exit code 0.
+def watch(following: Following, show: Show, in_place: bool) -> int:
+    """Show who is on duty whenever that is new, until Ctrl-C, which is exit code 0.
 
     On a terminal (where `in_place`) one picture is drawn over the last; elsewhere each change is printed under it.
     A server that goes away is waited for; one that was never there, or refuses, is an error.
     """
     try:
-        rows, now = read()
+        following.begin()
         if in_place and is_terminal():
-            _in_place(read, show, rows, now)
+            _in_place(following, show)
         else:
-            _one_under_another(read, show, rows, now)
+            _one_under_another(following, show)
     except KeyboardInterrupt:
         pass
     return 0
 
 
-def _one_under_another(
-    read: Callable[[], tuple[Rows, Instant]], show: Callable[[Rows, Instant], str], rows: Rows, now: Instant
-) -> None:
-    print(show(rows, now), flush=True)
-    last, connection = rows, _Connection(now)
+def _one_under_another(following: Following, show: Show) -> None:
+    shown: list[dict[str, Any]] | None = None
+    was_reached = True
     while True:
-        _wait()
-        found = connection.attempt(read)
-        if connection.changed:
-            say(connection.line or "The server is reached again.")
-        if found is not None and found[0] != last:
-            last, now = found
-            print(show(last, now), flush=True)
+        if following.is_reached != was_reached:
+            was_reached = following.is_reached
+            say("The server is reached again." if was_reached else _lost(following))
+        if (rows := following.in_order()) != shown:
+            shown = rows
+            print(show(rows, following.now()), flush=True)
+            # What changes meanwhile is printed together.
+            threading.Event().wait(_AGES_S)
+        following.wait(_LONG_S)
 
 
-def _in_place(
-    read: Callable[[], tuple[Rows, Instant]], show: Callable[[Rows, Instant], str], rows: Rows, now: Instant
-) -> None:
-    connection, drawn = _Connection(now), ""
+def _in_place(following: Following, show: Show) -> None:
+    drawn = ""
     with _other_screen():
         while True:
-            picture = (f"{connection.line}\n" if connection.line else "") + show(rows, now)
-            picture = _fitted(picture)
+            line = "" if following.is_reached else f"{_lost(following)}\n"
+            picture = _fitted(line + show(following.in_order(), following.now()))
             if picture != drawn:
                 sys.stdout.write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in picture.splitlines()) + "\x1b[J")
                 sys.stdout.flush()
                 drawn = picture
-            _wait()
-            if (newer := connection.attempt(read)) is not None:
-                rows, now = newer
+            following.wait(_AGES_S)
 
 
-def _wait() -> None:
-    threading.Event().wait(EVERY_S)
-
-
-@dataclass(slots=True)
-class _Connection:
-    """Since when the server is away, by its own clock as it was heard last; the line that says so."""
-
-    heard_at: Instant
-    line: str = ""
-    changed: bool = field(default=False)
-
-    def attempt(self, read: Callable[[], tuple[Rows, Instant]]) -> tuple[Rows, Instant] | None:
-        """What is read, None while the server is away. What will not pass by itself is raised."""
-        before, found = self.line, None
-        try:
-            found = read()
-            self.line, self.heard_at = "", found[1]
-        except (NotReached, Refused) as error:
-            if isinstance(error, Refused) and code_of(error.status) not in (NOT_REACHED, OUR_FAULT):
-                raise
-            self.line = f"No connection to the server since {time_of_day(self.heard_at)}. What you see was true then."
-        self.changed = bool(before) != bool(self.line)
-        return found
+def _lost(following: Following) -> str:
+    return f"No connection to the server since {time_of_day(following.heard_at)}. What you see was true then."
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """`onduty who`: who is on duty in a project, once or until Ctrl-C."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import typer
@@ -13,35 +12,17 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 ON_DUTY = "working,waiting,idle,quiet"
 
 
-@dataclass(slots=True)
-class Roster:
-    """The sessions on duty in a project. What has not changed since the last time is not sent again."""
-
-    server: Server
-    project_id: str
-    _kept: dict[str, tuple[str | None, Any]] = field(default_factory=dict)
-
-    def read(self) -> tuple[list[dict[str, Any]], Instant]:
-        """The rows in the API's order, and the server's time (this computer's where it tells none)."""
-        rows: list[dict[str, Any]] = []
-        kept: dict[str, tuple[str | None, Any]] = {}
-        cursor, now = "", None
-        while True:
-            body, etag, now = self._page(cursor)
-            kept[cursor] = (etag, body)
-            rows += body["sessions"]
-            cursor = body.get("next_cursor") or ""
-            if not cursor:
-                self._kept = kept
-                return rows, wall_ms() if now is None else now
-
-    def _page(self, cursor: str) -> tuple[Any, str | None, Instant | None]:
+def on_duty(server: Server, project_id: str) -> tuple[list[dict[str, Any]], Instant]:
+    """The sessions on duty in the API's order, and the server's time (this computer's where it tells none)."""
+    rows: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
         query = {"active": "false", "state": ON_DUTY} | ({"cursor": cursor} if cursor else {})
-        etag, body = self._kept.get(cursor, (None, None))
-        answer = self.server.get("api", "projects", self.project_id, "agent-sessions", query=query, etag=etag)
-        if answer.status == 304:
-            return body, etag, answer.now_ms
-        return answer.body, answer.etag, answer.now_ms
+        answer = server.get("api", "projects", project_id, "agent-sessions", query=query)
+        rows += answer.body["sessions"]
+        cursor = answer.body.get("next_cursor") or ""
+        if not cursor:
+            return rows, wall_ms() if answer.now_ms is None else answer.now_ms
 
 
 @app.command()
@@ -50,20 +31,20 @@ def who(
         None, "--project", metavar="ID_OR_NAME", help="Else ONDUTY_PROJECT, else yours."
     ),
     json: bool = typer.Option(False, "--json", help="Print the API's own object."),
-    watch: bool = typer.Option(False, "--watch", help="Look every 2 s until Ctrl-C."),
+    watch: bool = typer.Option(False, "--watch", help="Show what changes, until Ctrl-C."),
 ) -> int:
     """Show who is on duty in a project. Exit code 1 if nobody is."""
     from onduty.cli.project import meant, visible
 
     server = server_in_use()
     chosen = meant(server, visible(server), project)
-    roster = Roster(server, chosen["id"])
     show = (lambda rows, now: _as_json(rows, watch)) if json else _as_table(server, chosen["name"])
     if watch:
+        from onduty.cli.following import Following
         from onduty.cli.watch import watch as keep_looking
 
-        return keep_looking(roster.read, show, in_place=not json)
-    rows, now = roster.read()
+        return keep_looking(Following(server, chosen["id"], ON_DUTY), show, in_place=not json)
+    rows, now = on_duty(server, chosen["id"])
     print(show(rows, now))
     return 0 if rows else 1
 

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -44,7 +45,6 @@ class Answer:
 
     status: int
     body: Any
-    etag: str | None
     now_ms: int | None
 
 
@@ -57,9 +57,9 @@ class Server:
     project: str | None = None
     from_environment: bool = False
 
-    def get(self, *path: str, query: Mapping[str, str] | None = None, etag: str | None = None) -> Answer:
-        """GET of a path's parts, each escaped. With `etag` the answer may be a 304 without body."""
-        return self.call("GET", *path, query=query, etag=etag)
+    def get(self, *path: str, query: Mapping[str, str] | None = None) -> Answer:
+        """GET of a path's parts, each escaped."""
+        return self.call("GET", *path, query=query)
 
     def post(self, *path: str, body: Any) -> Answer:
         """POST of a JSON body."""
@@ -71,43 +71,54 @@ class Server:
         *path: str,
         query: Mapping[str, str] | None = None,
         body: Any = None,
-        etag: str | None = None,
     ) -> Answer:
         """One request on a connection of its own. Refused for an error answer, NotReached where there is no answer."""
         headers = {"Accept": "application/json"}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
-        if etag is not None:
-            headers["If-None-Match"] = etag
         if body is not None:
             headers["Content-Type"] = "application/json"
-        target = "/" + "/".join(quote(part, safe="") for part in path) + (f"?{urlencode(query)}" if query else "")
         sent = None if body is None else json.dumps(body).encode()
-        return self._answer(*self._exchange(method, target, sent, headers))
+        return self._answer(*self._exchange(method, _target(path, query), sent, headers))
 
     def _exchange(
         self, method: str, target: str, body: bytes | None, headers: dict[str, str]
     ) -> tuple[http.client.HTTPResponse, bytes]:
         connection = _connection(self.origin)
         try:
-            connection.request(method, target, body, headers)
-            response = connection.getresponse()
-            return response, response.read(_LONGEST)
-        except ssl.SSLError as error:
-            raise NotReached(f"{self.origin} cannot be trusted: {error.reason or error}") from None
-        except TimeoutError:
-            raise NotReached(f"{self.origin} does not answer within {TIMEOUT_S:.0f} s") from None
-        except OSError as error:
-            raise NotReached(f"No server is reached at {self.origin}: {error.strerror or error}") from None
-        except UnicodeError:
-            raise NotReached(f"No server is reached at {self.origin}: this is no host name") from None
-        except http.client.HTTPException:
-            raise NotReached(f"What answers at {self.origin} is not Onduty") from None
+            with _reaching(self.origin):
+                connection.request(method, target, body, headers)
+                response = connection.getresponse()
+                return response, response.read(_LONGEST)
+        finally:
+            connection.close()
+
+    @contextmanager
+    def opened(
+        self, *path: str, query: Mapping[str, str], headers: Mapping[str, str], timeout_s: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """A GET whose answer is read as it comes, by who asked. Refused or NotReached until it begins.
+
+        After that reading is an OSError where nothing comes for `timeout_s`, or the connection breaks.
+        """
+        connection = _connection(self.origin)
+        sent = {**headers, **({} if self.token is None else {"Authorization": f"Bearer {self.token}"})}
+        try:
+            with _reaching(self.origin):
+                connection.request("GET", _target(path, query), None, sent)
+                response = connection.getresponse()
+                said = b"" if response.status == 200 else response.read(_LONGEST)
+            if response.status != 200:
+                self._answer(response, said)
+                raise NotReached(f"What answers at {self.origin} is not Onduty")
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout_s)
+            yield response
         finally:
             connection.close()
 
     def _answer(self, response: http.client.HTTPResponse, body: bytes) -> Answer:
-        if 300 <= response.status < 400 and response.status != 304:
+        if 300 <= response.status < 400:
             raise NotReached(f"{self.origin} sends elsewhere, and no redirect is followed: name the server itself")
         try:
             said = json.loads(body) if body else None
@@ -117,7 +128,7 @@ class Server:
             raise Refused(response.status, said if isinstance(said, dict) else {})
         if body and not isinstance(said, dict):
             raise NotReached(f"What answers at {self.origin} is not Onduty")
-        return Answer(response.status, said, response.headers.get("ETag"), _instant(response.headers.get("Date")))
+        return Answer(response.status, said, _instant(response.headers.get("Date")))
 
 
 def pages(server: Server, name: str, *path: str) -> Iterator[Any]:
@@ -162,6 +173,27 @@ def _sendable(token: str, where: str) -> str:
     if not _TOKEN.fullmatch(token):
         raise NotSignedIn(f"What {where} holds is not a token")
     return token
+
+
+def _target(path: Sequence[str], query: Mapping[str, str] | None) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in path) + (f"?{urlencode(query)}" if query else "")
+
+
+@contextmanager
+def _reaching(origin: str) -> Iterator[None]:
+    """What may go wrong on the way is NotReached, in one line."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise NotReached(f"{origin} cannot be trusted: {error.reason or error}") from None
+    except TimeoutError:
+        raise NotReached(f"{origin} does not answer within {TIMEOUT_S:.0f} s") from None
+    except OSError as error:
+        raise NotReached(f"No server is reached at {origin}: {error.strerror or error}") from None
+    except UnicodeError:
+        raise NotReached(f"No server is reached at {origin}: this is no host name") from None
+    except http.client.HTTPException:
+        raise NotReached(f"What answers at {origin} is not Onduty") from None
 
 
 def _connection(origin: str) -> http.client.HTTPConnection:

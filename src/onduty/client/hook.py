@@ -67,7 +67,7 @@ class Hook:
                 pass
 
     def _stamp(self, told: dict[str, Any]) -> bool:
-        call = told.pop("call", "")
+        call, is_ours = told.pop("call", ""), told.pop("is_ours", False)
         session = told["session"]
         try:
             with state.State(self.root) as kept:
@@ -76,7 +76,8 @@ class Hook:
                     kept.announce(session, call, told["tool_id"])
                 elif call and told["kind"] == "waiting":
                     told["tool_id"] = kept.announced(session, call)
-                muted = kept.is_mute(self.heading["origin"])
+                # A call of our tools goes to that server in any case, and is this agent's only if it says so.
+                muted = kept.is_mute(self.heading["origin"]) and not is_ours
                 self._shown_as = kept.shown_as(self.heading["origin"], session)
         except (locked.Busy, OSError):
             stamp, muted = state.now_ms(), False

@@ -21,7 +21,6 @@ KEPT_CHANGES: Final = 1_000
 ALIVE_EVERY_MS: Final = SECOND_MS
 # What moves with each sign of life: the instant of a call, or of the last sign where there is no other reason.
 _MOVING: Final = ("call", "none")
-_ROOM: Final = 64
 
 
 class Told(NamedTuple):
@@ -98,8 +97,6 @@ class Feed:
         self.touched.update((i, None) for i, at in self.alive.items() if at <= now or not alive_every_ms)
         touched, self.touched = self.touched, {}
         found = [self._changed(session_id, now, alive_every_ms) for session_id in touched]
-        if len(self._due) > 2 * len(self._looks) + _ROOM:
-            self._due = sorted((at, i) for i, at in self._looks.items())
         return [change for change in found if change is not None]
 
     def next_look(self) -> Instant | None:

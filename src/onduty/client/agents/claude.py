@@ -69,7 +69,10 @@ _ENDS = {"clear": "clear", "resume": "resume", "logout": "logout", "prompt_input
 
 
 def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The event as it goes to the server, without id and time; `call` is for this machine alone. None: nothing."""
+    """The event as it goes to the server, without id and time. None: nothing.
+
+    Two words are for this machine alone: `call`, which a question is known by, and `is_ours`, of a call of our tools.
+    """
     session = _text(payload, "session_id")
     kind = (
         _NOTICES.get(_text(payload, "notification_type"), "activity") if event == "Notification" else _KINDS.get(event)
@@ -90,6 +93,8 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         found["tool"] = "" if kind == "waiting" and name in _QUESTIONS else name
         found["tool_id"] = _text(payload, "tool_use_id")
         found["call"] = _call(payload)
+        if event == "PreToolUse" and _is_ours(payload):
+            found["is_ours"] = True
     return found
 
 

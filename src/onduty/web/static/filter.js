@@ -12,9 +12,10 @@ function textOf(row) {
 }
 
 function matches(row, words) {
-  if (look.state && row.dataset.state !== look.state) return false;
   // A row that waits stands here only as long as the order is held.
-  if (!words.length || row.dataset.state === "waiting") return true;
+  if (row.dataset.state === "waiting") return true;
+  if (look.state && row.dataset.state !== look.state) return false;
+  if (!words.length) return true;
   const text = textOf(row);
   return words.every((word) => text.includes(word));
 }
@@ -30,13 +31,14 @@ export function isFiltering() {
   return Boolean(look.q || look.state);
 }
 
-export function filter() {
+// Hide what the reader wants not to see; while the order is held, nothing of what is in sight.
+export function filter(isHeld = false) {
   const words = look.q.toLowerCase().split(/\s+/).filter(Boolean);
   let [hidden, all] = [0, 0];
   for (const section of [...groups.children, lost]) {
     const rows = [...section.querySelectorAll(".row")];
     for (const row of rows) {
-      const isHidden = !matches(row, words);
+      const isHidden = !matches(row, words) && !(isHeld && !row.hidden);
       if (row.hidden !== isHidden) row.hidden = isHidden;
       hidden += isHidden;
     }

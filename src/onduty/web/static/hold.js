@@ -11,13 +11,14 @@ export class Hold {
   #heldAt = -Infinity;
   #movedAt = -Infinity;
   #timer;
+  #wasHeld = false;
 
   // `release` is called once nothing holds any longer.
   constructor(places, release) {
     this.#places = places;
     this.#release = release;
-    // The pointer may have come before this script.
-    if (matchMedia("(hover: hover)").matches && places.some((place) => place.matches(":hover"))) {
+    // The pointer may have come before this script; a finger leaves a hover behind, which is none.
+    if (!matchMedia("(pointer: coarse)").matches && places.some((place) => place.matches(":hover"))) {
       this.#isOver = true;
       this.#heldAt = this.#movedAt = performance.now();
     }
@@ -27,6 +28,7 @@ export class Hold {
     document.documentElement.addEventListener("pointerleave", () => this.#leave());
     document.addEventListener("visibilitychange", () => document.hidden && this.#leave());
     for (const type of ["selectionchange", "focusin", "focusout"]) document.addEventListener(type, () => this.#look());
+    this.#look();
   }
 
   get isHeld() {
@@ -55,8 +57,13 @@ export class Hold {
 
   #look() {
     clearTimeout(this.#timer);
-    if (this.isHeld) this.#timer = setTimeout(() => this.#look(), AFTER_MS / 4);
-    else this.#release();
+    if (this.isHeld) {
+      this.#wasHeld = true;
+      this.#timer = setTimeout(() => this.#look(), AFTER_MS / 4);
+    } else if (this.#wasHeld) {
+      this.#wasHeld = false;
+      this.#release();
+    }
   }
 
   #isPointed(now) {

@@ -24,11 +24,14 @@ let mine;
 let onDuty;
 // What of an agent was told when, on the server's clock: a part that was made before that is older.
 const toldAt = new Map();
-const hold = new Hold(places, () => release() && tally());
+const hold = new Hold(places, () => {
+  release();
+  tally();
+});
 
 function tally() {
   const counts = count();
-  filter();
+  filter(hold.isHeld);
   const waiting = counts.waiting ? `(${counts.waiting}) ` : "";
   const title = `${waiting}${name}: ${counts.onDuty || "nobody"} on duty · Onduty`;
   if (document.title !== title) document.title = title;

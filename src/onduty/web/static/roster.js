@@ -119,14 +119,12 @@ export function remove(id, isHeld) {
 
 // What was held moves now.
 export function release() {
-  if (!pending.size) return false;
   const due = [...pending].map((id) => agents.get(id));
   pending.clear();
   for (const agent of due) {
     if (agent.isGone) take(agent);
     else put(agent, agent.next);
   }
-  return true;
 }
 
 function put(agent, fresh) {
