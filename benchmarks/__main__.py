@@ -11,7 +11,7 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks import calls, growth, holding, hot, start_up, starts, table
+from benchmarks import calls, growth, holding, hot, pages, start_up, starts, table
 from benchmarks.figure import Figure
 from benchmarks.loading import Load
 from benchmarks.subjects import Bench
@@ -29,6 +29,7 @@ ROWS: Final[dict[str, Callable[[Bench], list[Figure]]]] = {
     "mcp": calls.tool_calls,
     "memory": holding.sessions_held,
     "streams": holding.streams_held,
+    "page": pages.who_is_on_duty,
     "live": holding.live_held,
     "start": start_up.start,
     "imports": start_up.imports,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import html
 import re
 import threading
@@ -256,7 +257,7 @@ def test_the_page_says_what_the_api_says(server: Server) -> None:
         assert "<img src=x onerror=alert(1)> {{ 7*7 }}" in words
         assert b"<img" not in answer.body
         assert "gone" not in words
-        assert f'id="session-{row["session_id"]}"'.encode() in answer.body
+        assert f"id='session-{row['session_id']}'".encode() in answer.body
         assert row["connected_at"].encode() in answer.body
 
 
@@ -279,6 +280,30 @@ def test_projects_are_chosen_by_id(server: Server) -> None:
     for wrong, status in (("018f0000-0000-7000-8000-000000000001", 403), ("x", 400)):
         is_page(get(server, f"/projects/{wrong}", cookie), status)
         is_page(get(server, f"/on-duty/{wrong}", cookie), status)
+
+
+def test_what_is_looked_at_comes_compressed_and_nothing_else(server: Server) -> None:
+    cookie = signed_in(server)
+    path = f"/projects/{server.project_id}"
+    for offer in ("gzip", "br, gzip", "gzip;q=0.5"):
+        for each in (path, "/static/roster.css", "/static/on-duty.js"):
+            answer = get(server, each, cookie, **{"Accept-Encoding": offer})
+            assert answer.headers["content-encoding"] == "gzip"
+            assert "accept-encoding" in str(answer.headers["vary"]).lower()
+            assert gzip.decompress(answer.body) == get(server, each, cookie).body or each == path
+    for offer in ("br", "gzip;q=0", "identity"):
+        assert "content-encoding" not in get(server, path, cookie, **{"Accept-Encoding": offer}).headers
+    headers = {**FORM, "Accept-Encoding": "gzip"}
+    refused = server.call("POST", "/sign-in", token=None, body=b"secret=x", headers=headers)
+    assert (refused.status, "content-encoding" in refused.headers) == (400, False)
+
+
+def test_the_density_that_was_chosen_is_kept(server: Server) -> None:
+    cookie, path = signed_in(server), f"/projects/{server.project_id}"
+    told = get(server, f"{path}?rows=compact", cookie).headers.get_all("set-cookie") or []
+    [kept] = [each.partition(";")[0] for each in told if each.startswith("onduty-rows=")]
+    assert b'data-density="compact"' in get(server, path, f"{cookie}; {kept}").body
+    assert b'data-density="roomy"' in get(server, f"{path}?rows=x", cookie).body
 
 
 def test_every_answer_has_a_policy(server: Server) -> None:

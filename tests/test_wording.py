@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from onduty.clock import parse_rfc3339, rfc3339
-from onduty.wording import age, ago_of, client_name, date_of, day_and_time, sentence, why
+from onduty.wording import age, ago_of, client_name, date_of, day_and_time, moment, sentence, waited_of, why
 
 NOW = parse_rfc3339("2026-11-24T08:07:00Z")
 EAST = timezone(timedelta(hours=3))
@@ -123,3 +123,25 @@ def test_a_client_is_called_as_its_makers_write_it() -> None:
     assert client_name("claude-code") == "Claude Code"
     assert client_name("refund-bot") == "refund-bot"
     assert client_name(None) == "Unknown client"
+
+
+@pytest.mark.parametrize(
+    ("passed", "words"), [(59_999, "59 s"), (4 * MIN + 12 * S, "4 min 12 s"), (2 * H + 33 * MIN, "2 h 33 min")]
+)
+def test_a_wait_is_said_with_its_seconds_in_the_first_hour(passed: int, words: str) -> None:
+    assert waited_of(at(passed), NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "within", "after_a_day"),
+    [
+        ("for", "for 2 h", "since 22 November"),
+        ("ago", "2 h ago", "22 November"),
+        ("age", "2 h", "22 November"),
+        ("clock", "09:07", "22 November"),
+        ("on", "2 h", ""),
+    ],
+)
+def test_a_point_in_time_is_said_as_where_it_stands_asks(kind: str, within: str, after_a_day: str) -> None:
+    assert moment(kind, at(2 * H), NOW, EAST) == within
+    assert moment(kind, at(49 * H), NOW, EAST) == after_a_day

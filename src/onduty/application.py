@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route, compile_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -32,6 +33,7 @@ from onduty.identity.profile_pages import router as profile
 from onduty.identity.routes import router as identity
 from onduty.identity.token_pages import router as token_pages
 from onduty.identity.token_routes import router as tokens
+from onduty.identity.wall_pages import router as wall_opening
 from onduty.limits import Limits
 from onduty.mcp.arriving import Arriving
 from onduty.mcp.layer import Layer
@@ -52,6 +54,7 @@ from onduty.sessions.reading_routes import router as reading
 from onduty.sessions.routes import router as sessions
 from onduty.sessions.stream_pages import router as live
 from onduty.sessions.stream_routes import router as stream
+from onduty.sessions.wall_pages import router as wall
 from onduty.web.layout import HEADERS, refusal, wants_page
 from onduty.web.pages import router as look
 
@@ -91,6 +94,8 @@ _ROUTERS: Final = (
     (on_duty, ""),
     (history, ""),
     (live, ""),
+    (wall_opening, ""),
+    (wall, ""),
 )
 
 
@@ -137,7 +142,7 @@ def rest(rooms: Rooms) -> FastAPI:
         setattr(app.state, name, getattr(rooms, name))
     for name in ("projects", "issuing", "pairing", "sessions", "reading", "events", "history", "streams"):
         setattr(app.state, name, getattr(rooms, name))
-    for name in ("tokens", "members", "invitations", "owning", "audit"):
+    for name in ("tokens", "members", "invitations", "owning", "audit", "walls"):
         setattr(app.state, name, getattr(rooms, name))
     app.state.methods = []
     for router, prefix in _ROUTERS:
@@ -147,7 +152,7 @@ def rest(rooms: Rooms) -> FastAPI:
         ]
     app.add_api_route("/api/openapi.json", _document, include_in_schema=False)
     app.add_api_route("/api/docs", _browse, include_in_schema=False)
-    app.mount("/static", _Static(directory=_STATIC))
+    app.mount("/static", GZipMiddleware(_Static(directory=_STATIC), minimum_size=1_000))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(Problem, _problem)
     return app

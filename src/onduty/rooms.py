@@ -14,6 +14,7 @@ from onduty.identity.issuing import Issuing
 from onduty.identity.pairing import Pairing
 from onduty.identity.revoking import Tokens
 from onduty.identity.service import Identity
+from onduty.identity.walls import Walls
 from onduty.limits import Limits
 from onduty.mcp.service import Wires
 from onduty.origins import Origins
@@ -29,6 +30,7 @@ from onduty.sessions.reading import Reading
 from onduty.sessions.registry import Registry
 from onduty.sessions.resolution import Resolution
 from onduty.sessions.retention import Retention
+from onduty.sessions.row_pages import dress
 from onduty.sessions.service import Sessions
 from onduty.sessions.streams import Streams
 from onduty.settings import Settings
@@ -59,6 +61,7 @@ class Rooms:
     presence: Presence
     streams: Streams
     wires: Wires
+    walls: Walls
     tokens: Tokens
     members: Members
     invitations: Invitations
@@ -109,7 +112,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
     resolution = Resolution(database, registry, projects, sessions)
     reading = Reading(database, registry, projects, sessions)
     presence = Presence(registry, resolution, clock, background)
-    streams = Streams(registry, clock)
+    streams = Streams(registry, clock, dress(identity.name_of))
     identity.on_sign_out.append(streams.signed_out)
     projects.on_withdrawal += [presence.look_again, streams.look_again]
     projects.on_deletion += [
@@ -143,6 +146,7 @@ def build(settings: Settings, clock: Clock, database: Database, background: Back
         presence=presence,
         streams=streams,
         wires=wires,
+        walls=Walls(database, identity),
         tokens=Tokens(database, identity, projects, sessions),
         members=Members(database, projects, identity, sessions),
         invitations=Invitations(database, projects, identity),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 from onduty.clock import Instant, parse_rfc3339
 
@@ -58,47 +58,97 @@ def time_of_day(now: Instant, zone: tzinfo | None = None) -> str:
     return f"{datetime.fromtimestamp(now / 1000, UTC).astimezone(zone):%H:%M:%S}"
 
 
+def waited_of(time: str, now: Instant, zone: tzinfo | None = None) -> str:
+    """How long somebody has waited since an RFC 3339 time, with its seconds in the first hour: `4 min 12 s`."""
+    passed = max(0, now - parse_rfc3339(time))
+    if _MINUTE <= passed < _HOUR:
+        return f"{passed // _MINUTE} min {passed % _MINUTE // _SECOND} s"
+    return age(now - passed, now, zone)
+
+
 def sentence(row: Mapping[str, Any], now: Instant, zone: tzinfo | None = None) -> str:
     """The reason as it stands alone: with a capital, unless it begins with a tool's own name."""
-    words = why(row, now, zone)
-    tool = row["because"].get("tool")
-    return words if tool and words.startswith(tool) else words[:1].upper() + words[1:]
+    return _text(capital(row, reason(row)), now, zone)
 
 
 def why(row: Mapping[str, Any], now: Instant, zone: tzinfo | None = None) -> str:
     """The reason for a row's state, made from its facts."""
+    return _text(reason(row), now, zone)
+
+
+class Reason(NamedTuple):
+    """Words round one point in time, which is said as `kind` has it (see `moment`). Empty `at`: words alone."""
+
+    before: str
+    kind: str = ""
+    at: str = ""
+    after: str = ""
+
+
+def reason(row: Mapping[str, Any]) -> Reason:
+    """The reason for a row's state, with its time apart from the words."""
     because = row["because"]
+    at, tool = because["at"], because.get("tool") or "a tool"
     if silent_since := because.get("silent_since"):
-        return _silent(because, age_of(silent_since, now, zone))
-    since = age_of(because["at"], now, zone)
-    tool = because.get("tool") or "a tool"
+        return Reason("no sign of life ", "for", silent_since, f", {_still(because)}")
     match because["signal"]:
         case "wait":
-            return f"{wait_words(because)} ({since})"
+            return Reason(f"{wait_words(because)} (", "age", at, ")")
         case "tool":
-            return f"{tool} running {_span(age_of(because.get('tool_since') or because['at'], now, zone))}"
+            return Reason(f"{tool} running ", "for", because.get("tool_since") or at)
         case "subagent":
-            return f"sub-agent running {_span(since)}"
+            return Reason("sub-agent running ", "for", at)
         case "turn":
-            return f"turn open {_span(since)}"
+            return Reason("turn open ", "for", at)
         case "call":
-            return f"called {_ago(since)}"
+            return Reason("called ", "ago", at)
         case "stream":
-            return f"connected {_span(since)}, no turn open"
+            return Reason("connected ", "for", at, ", no turn open")
         case "end":
-            return f"ended {_ago(since)}" + (f" ({row['end_reason']})" if row.get("end_reason") else "")
+            return Reason("ended ", "ago", at, f" ({row['end_reason']})" if row.get("end_reason") else "")
         case _:
-            return "no turn open"
+            return Reason("no turn open")
 
 
-def _silent(because: Mapping[str, Any], silence: str) -> str:
-    still = {
+def capital(row: Mapping[str, Any], given: Reason) -> Reason:
+    """The reason as it stands alone: with a capital, unless it begins with a tool's own name."""
+    tool, words = row["because"].get("tool"), given.before
+    return given if tool and words.startswith(tool) else given._replace(before=words[:1].upper() + words[1:])
+
+
+def moment(kind: str, time: str, now: Instant, zone: tzinfo | None = None) -> str:
+    """A point in time (RFC 3339) as it is said.
+
+    `age` and `ago` are `age_of` and `ago_of`; `for` has its word before it; `waited` is `waited_of`; `clock` is the
+    time of day, or the day; `on` stands beside it and says how long, within a day only.
+    """
+    today = now - parse_rfc3339(time) < _DAY
+    match kind:
+        case "for":
+            return _span(age_of(time, now, zone))
+        case "ago":
+            return ago_of(time, now, zone)
+        case "waited":
+            return waited_of(time, now, zone)
+        case "clock" if today:
+            return time_of_day(parse_rfc3339(time), zone)[:5]
+        case "on" if not today:
+            return ""
+        case _:
+            return age_of(time, now, zone)
+
+
+def _text(given: Reason, now: Instant, zone: tzinfo | None) -> str:
+    return given.before + (moment(given.kind, given.at, now, zone) if given.at else "") + given.after
+
+
+def _still(because: Mapping[str, Any]) -> str:
+    return {
         "wait": f"still {wait_words(because)}",
         "tool": f"{because.get('tool') or 'a tool'} still running",
         "subagent": "sub-agent still running",
         "turn": "turn still open",
     }.get(because["signal"], "no end reported")
-    return f"no sign of life {_span(silence)}, {still}"
 
 
 def wait_words(because: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Every page and form of the settings, by everybody: what the API would refuse, no page shows or does."""
+"""Who is on duty, and all of the settings, by everybody: what the API would refuse, no page shows or does."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _COLUMNS: Final = (NOBODY, CHARLIE.name, VERA.name, BOB.name, ALICE.name)
 # `{own}` is a token of whoever tries; person, invitation and token are new for each try.
 _PAGES: Final = """
     page                                                        nobody Charlie Vera Bob Alice
+    GET  /projects/{team}                                       303    403     200  200 200
+    GET  /on-duty/{team}                                        303    403     200  200 200
     GET  /settings/tokens                                       303    200     200  200 200
     POST /settings/tokens                                       303    200     200  200 200
     GET  /settings/tokens/{own}/revoke                          303    200     200  200 200

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import People, Person
-from tests.browser.test_first_page import new_project, register, tell
+from tests.browser.reporting import new_project, register, tell
 from tests.serving import Server
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import People, Person
-from tests.browser.test_first_page import new_project, register
+from tests.browser.reporting import new_project, register
 from tests.serving import Server
 
 pytestmark = pytest.mark.browser

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import People, Person
-from tests.browser.test_first_page import WITHIN_MS, new_project, register, tell
+from tests.browser.reporting import WITHIN_MS, new_project, register, tell
 
 pytestmark = pytest.mark.browser
 

@@ -33,7 +33,8 @@ _ALLOWED = {
     "audit": _FURNITURE | {"reading", "sentences"},
     "identity": _FURNITURE
     | {"asking", "connect_pages", "issuing", "pairing", "pairing_routes", "revoking", "token_pages", "token_routes"}
-    | {"accounts", "browsers", "passwords", "profile_pages"},
+    | {"accounts", "browsers", "passwords", "profile_pages"}
+    | {"walls", "wall_pages"},
     "projects": _FURNITURE
     | {"asking", "deleting", "invitation_routes", "invitations", "members", "people_pages", "people_routes"}
     | {"settings_pages"},
@@ -56,6 +57,8 @@ _ALLOWED = {
         "reading_routes",
         "events_routes",
         "roster",
+        "row_pages",
+        "wall_pages",
         "retention",
         "history",
         "overview",

@@ -10,6 +10,7 @@ from onduty.clock import Clock, Instant
 from onduty.errors import RateLimited, Unauthenticated
 from onduty.identity.model import IDLE_MS, Place, Principal, browser_name
 from onduty.identity.service import Identity
+from onduty.identity.walls import Walls
 from onduty.limits import Limits
 
 
@@ -77,6 +78,11 @@ def cookie_name(request: Request) -> str:
     return "__Host-onduty" if is_secure(request) else "onduty"
 
 
+def wall_cookie_name(request: Request) -> str:
+    """The cookie of a browser on a wall, which nothing but that view takes."""
+    return f"{cookie_name(request)}-wall"
+
+
 def is_secure(request: Request) -> bool:
     """Whether people reach this server over https."""
     return own_origin(request).startswith("https:")
@@ -106,6 +112,12 @@ async def _signed_in(request: Request) -> Principal:
     return visitor
 
 
+async def _on_wall(request: Request) -> Principal | None:
+    walls: Walls = request.app.state.walls
+    cookie = request.cookies.get(wall_cookie_name(request))
+    return await walls.look(cookie, _now(request)) if cookie else None
+
+
 def project_words(request: Request) -> tuple[str | None, str | None]:
     """What a request names as its project, by header and by query; each an id or a name."""
     return request.headers.get("onduty-project"), request.query_params.get("project")
@@ -116,4 +128,6 @@ Visitor = Annotated[Principal | None, Depends(_visitor)]
 """Who a browser is signed in as, None for nobody: for pages only, REST takes no cookie."""
 SignedIn = Annotated[Principal, Depends(_signed_in)]
 """The same where nobody is not enough: they are sent to sign in, and whoever looks keeps their browser's session."""
+OnWall = Annotated[Principal | None, Depends(_on_wall)]
+"""The read-only token that a browser on a wall shows by, None for no such browser: for the wall's own pages only."""
 Now = Annotated[Instant, Depends(_now)]

@@ -126,6 +126,10 @@ class Identity:
         """The user's tokens that are not revoked, in no order."""
         return [principal for principal in self._tokens.values() if principal.user_id == user_id]
 
+    def token(self, token_id: str) -> Principal | None:
+        """The token with this id, None where it is revoked."""
+        return next((principal for principal in self._tokens.values() if principal.token_id == token_id), None)
+
     def withdraw(self, token_id: str) -> Callable[[], None]:
         """Take a token no more, from this moment on. What is answered takes that back, where it comes to nothing."""
         key = next(key for key, principal in self._tokens.items() if principal.token_id == token_id)

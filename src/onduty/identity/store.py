@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, sele
 from onduty.clock import Instant
 from onduty.database.transaction import Reader, Writer
 from onduty.identity.model import Account, Browser, Place, Principal
-from onduty.identity.tables import browser_sessions, sign_in_links, token_projects, tokens, users
+from onduty.identity.tables import browser_sessions, sign_in_links, token_projects, tokens, users, wall_views
 
 
 class StoredToken(NamedTuple):
@@ -186,3 +186,15 @@ def forget_browsers(writer: Writer, user_id: str, seen_before: Instant, made_bef
     c = browser_sessions.c
     too_old = or_(c.last_seen_at < seen_before, c.created_at < made_before)
     writer.connection.execute(delete(browser_sessions).where(c.user_id == user_id, too_old))
+
+
+def add_wall_view(writer: Writer, digest: bytes, token_id: str) -> None:
+    writer.connection.execute(insert(wall_views), {"digest": digest, "token_id": token_id})
+
+
+def wall_view(reader: Reader, digest: bytes) -> str | None:
+    """The id of the token that a browser on a wall shows by."""
+    token_id: str | None = reader.connection.execute(
+        select(wall_views.c.token_id).where(wall_views.c.digest == digest)
+    ).scalar()
+    return token_id

@@ -62,3 +62,11 @@ browser_sessions = Table(
     Column("by_password", Boolean, nullable=False),
     Index("ix_browser_sessions_user_id", "user_id"),
 )
+
+# A browser that shows a project on a wall, by a token of its own.
+wall_views = Table(
+    "wall_views",
+    metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("token_id", String(36), ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+)

@@ -15,7 +15,7 @@ from onduty.sessions.rows import encode
 from onduty.sessions.stream import Change, Told
 from onduty.wording import client_name, wait_words
 
-Dress = Callable[[dict[str, Any], str, str], Mapping[str, str]]
+Dress = Callable[[dict[str, Any], str, str], Mapping[str, Any]]
 """What a page's `session` event holds beside the row: made of the row, who looks, and the project's id."""
 
 HEADERS: Final[Headers] = [

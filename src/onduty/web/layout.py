@@ -1,5 +1,6 @@
 """What every page has in common: the frame it stands in, its headers, and how a refusal looks to a person."""
 
+import gzip
 import logging
 from collections.abc import Callable, Coroutine
 from functools import cache
@@ -17,7 +18,7 @@ from onduty.errors import Problem, Unauthenticated, from_validation
 from onduty.log import request_id
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ HEADERS: Final = {
     "Cache-Control": "private, no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+_PACKED: Final = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+_WORTH_PACKING: Final = 1_000
 _ZONE_COOKIE: Final = "onduty-zone"
 THEME_COOKIE: Final = "onduty-theme"
 THEMES: Final = ("light", "dark")
@@ -70,14 +73,28 @@ def _environment() -> "Environment":
     )
 
 
-def page(request: Request, template: str, *, status: int = 200, **words: object) -> HTMLResponse:
+def template(name: str) -> "Template":
+    """A template of `web/templates`."""
+    return _environment().get_template(name)
+
+
+def page(request: Request, name: str, /, *, status: int = 200, **words: object) -> HTMLResponse:
     """A page, or a part of one, made of a template of `web/templates`; every word is escaped.
 
     A page in the frame (`frame.html`) names `me`, and may name its `project` and its `tab`.
     """
     query = f"?{request.url.query}" if request.url.query else ""
     common = {"theme": theme_of(request), "here": request.url.path + query, "project": None, "tab": None}
-    return HTMLResponse(_environment().get_template(template).render({**common, **words}), status, HEADERS)
+    text = template(name).render({**common, **words})
+    if request.method != "GET" or len(text) < _WORTH_PACKING or not _takes_gzip(request):
+        return HTMLResponse(text, status, HEADERS)
+    # Only what is looked at: a page that shows a secret once answers a form, and its length must not tell of it.
+    return HTMLResponse(gzip.compress(text.encode(), 9, mtime=0), status, HEADERS | _PACKED)
+
+
+def _takes_gzip(request: Request) -> bool:
+    offers = [offer.replace(" ", "").lower() for offer in request.headers.get("accept-encoding", "").split(",")]
+    return any(offer == "gzip" or (offer.startswith("gzip;q=") and offer[7:].strip("0.") != "") for offer in offers)
 
 
 def go_to(path: str) -> RedirectResponse:

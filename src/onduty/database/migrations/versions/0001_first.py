@@ -298,6 +298,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_id", "project_id", name=op.f("pk_token_projects")),
     )
     op.create_table(
+        "wall_views",
+        sa.Column("digest", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("token_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token_id"], ["tokens.id"], name=op.f("fk_wall_views_token_id_tokens"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_wall_views")),
+    )
+    op.create_table(
         "wire_ids",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("token_id", sa.String(length=36), nullable=False),
