@@ -154,7 +154,7 @@ def test_doctor_looks_at_the_clock_and_at_what_the_token_may(second: Second) -> 
 
 @pytest.mark.parametrize(("off_s", "said"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
 def test_doctor_says_how_far_the_clock_is_off(off_s: int, said: str) -> None:
-    check = clock(Answer(200, {}, None, now_ms() - off_s * 1000))
+    check = clock(Answer(200, {}, now_ms() - off_s * 1000))
     assert (check.ok, check.mend is not None) == (False, True)
     assert said in check.detail
 
