@@ -41,7 +41,7 @@ class Watch:
         return self.response.status
 
     def next(self, *kinds: str) -> Event:
-        """The next event of these kinds, where none is named of any that says something. EOFError at the stream's end."""
+        """The next event of these kinds, by default of any that says something. EOFError at the stream's end."""
         while True:
             event = self.read()
             if event.kind in kinds or (not kinds and event.kind not in SIGNS):
