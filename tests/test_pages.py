@@ -26,6 +26,7 @@ POLICY = {
     "script-src 'self'",
     "img-src 'self'",
     "connect-src 'self'",
+    "worker-src 'self'",
     "form-action 'self'",
     "object-src 'none'",
     "base-uri 'none'",
@@ -338,4 +339,5 @@ def test_a_page_that_fails_says_under_which_id_it_is_logged(tmp_path: Path, capl
     assert (answer.status, found is not None) == (500, True)
     assert "what is behind it" not in said
     assert found is not None
-    assert f"request {found[1]} failed" in caplog.text
+    assert (b"x-request-id", found[1].encode()) in answer.headers
+    assert "a page failed" in caplog.text

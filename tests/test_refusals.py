@@ -148,6 +148,20 @@ def test_one_host_and_one_authorization(server: Server, path: str) -> None:
     _refused(send(server.port, request("GET", path, [ours], host=None)), 400, "VALIDATION")
 
 
+def test_a_token_counts_in_its_header_alone(server: Server) -> None:
+    """Not in a query, a cookie, another header or another scheme; whoever sends it there is nobody."""
+    told = f"token={server.token}&access_token={server.token}&authorization=Bearer%20{server.token}"
+    for path in (f"/api/me?{told}", f"/mcp?{told}"):
+        _refused(server.call("GET", path, token=None), 401, "UNAUTHENTICATED")
+    for headers in (
+        {"Cookie": f"onduty={server.token}; Authorization=Bearer {server.token}"},
+        {"X-Api-Key": server.token, "Onduty-Token": server.token, "Proxy-Authorization": f"Bearer {server.token}"},
+        {"Authorization": f"Basic {server.token}"},
+        {"Authorization": server.token},
+    ):
+        _refused(server.call("GET", "/api/me", token=None, headers=headers), 401, "UNAUTHENTICATED")
+
+
 def test_headers_are_limited_in_all(server: Server) -> None:
     """32 KiB with the address, however many they are; one more byte too many is 431, and the connection is closed."""
     path = _sessions(server)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from onduty.clock import parse_rfc3339, rfc3339
-from onduty.wording import age, ago_of, client_name, sentence, why
+from onduty.wording import age, ago_of, client_name, date_of, day_and_time, sentence, why
 
 NOW = parse_rfc3339("2026-11-24T08:07:00Z")
 EAST = timezone(timedelta(hours=3))
@@ -35,6 +35,28 @@ S, MIN, H = 1_000, 60_000, 3_600_000
 )
 def test_ages(passed: int, words: str) -> None:
     assert age(NOW - passed, NOW, EAST) == words
+
+
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [
+        (0, "today"),
+        (-11 * H, "today"),
+        (-11 * H - 7 * MIN - 1, "yesterday"),
+        (12 * H + 53 * MIN, "tomorrow"),
+        (48 * H, "26 November"),
+        (7 * 24 * H, "1 December"),
+        (60 * 24 * H, "23 January 2027"),
+        (-48 * H, "22 November"),
+    ],
+)
+def test_days_before_and_after_by_the_reader_s_calendar(later: int, words: str) -> None:
+    assert date_of(NOW + later, NOW, EAST) == words
+
+
+def test_a_day_with_its_time() -> None:
+    assert day_and_time(NOW - 5 * S, NOW, EAST) == "today, 11:06:55"
+    assert day_and_time(NOW - 5 * S, NOW, UTC) == "today, 08:06:55"
 
 
 def row(state: str, **because: Any) -> dict[str, Any]:

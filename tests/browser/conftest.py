@@ -28,9 +28,10 @@ _FLAGS = [
 ]
 
 # Every rule of axe, the best practices included. What still fades would be judged half-way.
-_JUDGE = """async () => {
+_JUDGE = """async rules => {
     await Promise.allSettled(document.getAnimations().map(animation => animation.finished));
-    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    const chosen = rules ? { runOnly: { type: "rule", values: rules } } : {};
+    const { violations } = await axe.run(document, { resultTypes: ["violations"], ...chosen });
     return violations.flatMap(({ id, help, nodes }) =>
         nodes.map(({ target, html }) => `${id}: ${help}: ${target.join(" ")}: ${html.slice(0, 200)}`));
 }"""
@@ -85,11 +86,15 @@ class Person:
         return sticks_out_of(self.page)
 
 
-def axe_of(page: Page) -> list[str]:
-    """What axe finds wrong on a page, a line each; the page's own policy stands in nobody's way."""
+# Those that the reader's theme may change.
+OF_COLOUR = ["color-contrast", "link-in-text-block"]
+
+
+def axe_of(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe finds wrong on a page, by these rules or by all, a line each; the page's policy stands in no way."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(_axe())
-    found: list[str] = page.evaluate(_JUDGE)
+    found: list[str] = page.evaluate(_JUDGE, rules)
     return found
 
 

@@ -84,6 +84,22 @@ def test_a_machine_is_connected_by_the_line_and_its_agent_arrives(person: Person
     expect(page.locator("#listening")).to_contain_text("The connection is proven: start Claude Code")
 
 
+def test_a_page_that_hears_nothing_says_so_and_recovers(people: People) -> None:
+    person = people()
+    server = person.server
+    session = register(server, server.project_id, client_ref="kept")
+    page = person.sign_in(f"/sessions/{session}")
+    expect(page.get_by_text("Live", exact=True)).to_be_visible()
+    server.kill9()
+    try:
+        banner = page.locator("#lost-connection")
+        expect(banner).to_contain_text("No connection to the server since", timeout=30_000)
+        expect(page.get_by_text("Live", exact=True)).to_be_hidden()
+    finally:
+        server.restart()
+    expect(banner).to_be_hidden(timeout=20_000)
+
+
 @pytest.mark.parametrize("width", [320, 1024])
 def test_nothing_scrolls_sideways(person: Person, width: int) -> None:
     long = "x" * 60
@@ -114,7 +130,7 @@ def test_all_of_it_works_without_script(people: People) -> None:
     page, server = person.page, person.server
     page.goto(f"{server.url}/sign-in?next=/projects/new")
     page.get_by_label("Sign-in link").fill(person.new_link())
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in by link").click()
     page.get_by_label("Name").fill("made without script")
     page.get_by_role("button", name="Make it").click()
     page.get_by_text("Any command").click()

@@ -66,9 +66,18 @@ class Walk:
                 "session-events": f"{session}/events",
                 "session-end": f"{session}/end",
                 "connect": f"{busy}/connect",
+                "profile": "/settings",
+                "tokens": "/settings/tokens",
+                "browsers": "/settings/browsers",
+                "project-settings": f"{busy}/settings",
+                "members": f"{busy}/settings/members",
+                "invitations": f"{busy}/settings/invitations",
+                "audit": f"{busy}/settings/audit",
+                "export": f"{busy}/settings/export",
                 "not-found": "/no-such-page",
                 "refused": "/projects/01990000-0000-7000-8000-000000000000",
                 "sign-in": "/sign-in",
+                "join": "/join",
             },
         )
 

@@ -79,6 +79,20 @@ def test_our_tool_gets_its_session_though_the_server_lets_the_hook_wait(tmp_path
     assert len(machine.waiting()) == 2
 
 
+def test_a_call_of_our_tools_is_told_even_where_the_server_let_us_wait(tmp_path: Path) -> None:
+    """What waits goes with it, the start first: so that the call finds its agent."""
+    with Receiver() as receiver:
+        machine = Machine(tmp_path, receiver.origin)
+        with State(machine.root) as state:
+            state.let_wait(receiver.origin)
+        machine.hook("SessionStart", source="startup")
+        machine.hook("PreToolUse", tool_name="Bash", tool_input={}, tool_use_id="t1")
+        assert receiver.batches == []
+        said, _ = machine.hook("PreToolUse", tool_name="mcp__onduty__whoami", tool_input={}, tool_use_id="t2")
+    assert json.loads(said)["hookSpecificOutput"]["updatedInput"] == {"session": SESSION}
+    assert [event["kind"] for event in receiver.events] == ["start", "tool_started", "tool_started"]
+
+
 def test_a_question_names_the_tool_use_it_asks_about(tmp_path: Path) -> None:
     with Receiver() as receiver:
         machine = Machine(tmp_path, receiver.origin)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import onduty.rooms  # noqa: F401 - it imports every room's tables
 from onduty.background import Background
 from onduty.clock import Clock, parse_rfc3339
 from onduty.database import backups
@@ -23,6 +24,7 @@ from onduty.database.refused import Refused
 from onduty.database.restoring import restore
 from onduty.database.schema import prepare
 from tests.database.filled import fill, harm, rows_in
+from tests.database.places import BOTH
 
 NOW = parse_rfc3339("2026-11-24T08:07:00.123Z")
 
@@ -123,6 +125,28 @@ def test_a_damaged_file_is_not_backed_up(path: Path, folder: Path) -> None:
     harm(path)
     with pytest.raises(Refused):
         take(path, folder, NOW)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("on", BOTH)
+def test_a_copy_that_is_whole_and_has_not_all_is_no_backup(
+    request: pytest.FixtureRequest, path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, on: str
+) -> None:
+    """It is counted after it was written, against what was counted in the very state that was copied."""
+    source: Path | str = path if on == "sqlite" else request.getfixturevalue("postgres_url")
+    copied = backups._copied
+
+    def lose_one(source: Path | str, target: Path, stop: Callable[[], bool]) -> dict[str, int]:
+        rows = copied(source, target, stop)
+        with closing(sqlite3.connect(target)) as connection, connection:
+            connection.execute("DELETE FROM listening")
+        return rows
+
+    if on != "sqlite":
+        fill(source, 3)
+    monkeypatch.setattr(backups, "_copied", lose_one)
+    with pytest.raises(Refused, match="has not as many rows as it had"):
+        take(source, folder, NOW)
     assert list(folder.iterdir()) == []
 
 

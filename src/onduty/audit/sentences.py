@@ -41,5 +41,5 @@ def says(entry: Entry, name_of: Callable[[str | None], str | None]) -> str:
     about = entry.about
     words = {"name": about.name or "no name", "role": about.role or "", "whom": name_of(about.user_id) or ""}
     if entry.act == "sessions_removed":
-        words["name"] = f"{about.name} agent session{'s' if about.name != '1' else ''}"
+        words["name"] = f"{about.name or 'some'} agent session{'s' if about.name != '1' else ''}"
     return _SAYS[entry.act].format_map(words)

@@ -6,7 +6,7 @@ from typing import Final
 
 from onduty.background import Wake
 from onduty.cli.demo_past import Cast, batch
-from onduty.cli.demo_scene import AGENTS, Agent, Moment
+from onduty.cli.demo_scene import AGENTS, COMMANDS, Agent, Moment
 from onduty.clock import Instant
 from onduty.rooms import Rooms
 
@@ -94,7 +94,7 @@ class Play:
         told = [Moment("tool_started", now, *actor.tool)]
         waiting = sum(other.state == "waiting" for other in self.actors)
         if actor.tool[0] == "Bash" and waiting < 3 and self.random.random() < 0.12:
-            return [*told, Moment("waiting", now, *actor.tool)], "waiting"
+            return [*told, Moment("waiting", now, *actor.tool, question=self.random.choice(COMMANDS))], "waiting"
         return told, "working"
 
     def _tool_ends(self, actor: _Actor, now: Instant) -> tuple[list[Moment], str]:

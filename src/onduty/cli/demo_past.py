@@ -93,13 +93,11 @@ async def _live(
 ) -> str:
     """Tell an agent's whole past: its start when it was, the rest when the last of it was."""
     clock.instant = told[0].at
-    [first] = await rooms.events.record(cast.of(agent), batch(agent, cast, told[:1], 0, clock.instant))
+    parent = "" if agent.started_by is None else ids[agent.started_by]
+    [first] = await rooms.events.record(cast.of(agent), batch(agent, cast, told[:1], 0, clock.instant, parent))
     assert first.session_id is not None
     words = {"said": agent.said, "ticket": agent.ticket}
     await rooms.sessions.change(cast.of(agent), first.session_id, {k: v for k, v in words.items() if v})
-    if agent.started_by is not None:
-        parent = ids[agent.started_by]
-        await rooms.database.write(lambda writer: _adopt(writer, first.session_id or "", parent))
     clock.instant = told[-1].at
     for start in range(1, len(told), _EVENTS_AT_ONCE):
         part = told[start : start + _EVENTS_AT_ONCE]
@@ -107,16 +105,21 @@ async def _live(
     return first.session_id
 
 
-def _adopt(writer: Writer, child: str, parent: str) -> None:
-    from onduty.sessions.store import set_words
-
-    set_words(writer, child, {"parent_session_id": parent})
-
-
-def batch(agent: Agent, cast: Cast, told: list[Moment], first: int, now: Instant) -> Batch:
+def batch(agent: Agent, cast: Cast, told: list[Moment], first: int, now: Instant, parent: str = "") -> Batch:
     """What an agent tells, as its client's hook would; `first` numbers its events."""
     events = [
-        Told(f"{first + n}", m.kind, m.at, agent.alias, None, m.tool, m.tool_id, m.subagent, m.reason)
+        Told(
+            id=f"{first + n}",
+            kind=m.kind,
+            at=m.at,
+            session=agent.alias,
+            tool=m.tool,
+            tool_id=m.tool_id,
+            subagent=m.subagent,
+            reason=m.reason,
+            question=m.question,
+            parent=parent,
+        )
         for n, m in enumerate(told)
     ]
     words = {

@@ -12,6 +12,7 @@ MINUTE_MS: Final = 60_000
 VIEWER: Final = "Mara"
 # Who owns them. The viewer is in all.
 PROJECTS: Final = {"checkout": VIEWER, "storefront": VIEWER, "infra": "Tomás", "ledger": "Priya", "mobile-app": VIEWER}
+COMMANDS: Final = ("git push --force-with-lease", "npm publish --dry-run", "docker compose up -d", "rm -r build")
 _TOOLS: Final = ("Read", "Edit", "Bash", "Grep", "Read", "Edit", "WebFetch", "Write")
 
 
@@ -33,6 +34,7 @@ class Agent:
     ago: float
     tool: str = "Bash"
     started_by: int | None = None
+    asks: str = ""
 
     @property
     def alias(self) -> str:
@@ -54,9 +56,9 @@ _CLAUDE, _CODEX, _GEMINI = "claude-code 2.1.330", "codex 0.91.0", "gemini-cli 0.
 AGENTS: Final = (
     # project, who, client, role, branch, says, ticket, since, state, ago, tool
     _agent("checkout", "Mara@mbp-mara", _CLAUDE, "backend", "feat/idempotency", "Idempotency keys for captures",
-           "CHK-207", 380, "waiting", 4.2),
+           "CHK-207", 380, "waiting", 4.2, "Bash", None, "alembic upgrade head"),
     _agent("checkout", "Jonas@forge", _CODEX, "qa", "test/refunds", "Replays last week's failed refunds", "CHK-198",
-           52, "waiting", 11.6, ""),
+           52, "waiting", 11.6, "", None, "Do refunds of a cent count as failed?"),
     _agent("checkout", "Jonas@atlas", _CLAUDE, "backend", "feat/webhook-retries", "Webhook retries with jitter",
            "CHK-201", 211, "working", 6.1),
     _agent("checkout", "Priya@atlas", _CLAUDE, "reviewer", "review/231", "Reviews the pull request on rounding",
@@ -104,6 +106,7 @@ class Moment:
     tool_id: str = ""
     subagent: str = ""
     reason: str = ""
+    question: str = ""
 
 
 def past_of(agent: Agent, now: Instant, random: Random) -> list[Moment]:
@@ -155,11 +158,11 @@ def _now(agent: Agent, before: Instant, last: Instant, now: Instant) -> Iterator
         return
     yield Moment("prompt", prompt)
     if agent.state == "waiting" and not agent.tool:
-        yield Moment("waiting", last)
+        yield Moment("waiting", last, question=agent.asks)
         return
     yield Moment("tool_started", last, agent.tool, "now")
     if agent.state == "waiting":
-        yield Moment("waiting", last + 200, agent.tool, "now")
+        yield Moment("waiting", last + 200, agent.tool, "now", question=agent.asks)
     elif agent.ago > 4 and agent.client == "claude-code":
         yield Moment("subagent_started", now - 70_000, "test-runner", subagent="now")
     else:

@@ -63,8 +63,5 @@ def _names(names: Iterable[str]) -> list[str]:
 
 
 def in_order(standings: Iterable[Standing]) -> list[Standing]:
-    """Where an agent of one's own waits first, then where any waits, then where any is; by name among equals."""
-    return sorted(
-        standings,
-        key=lambda s: (not s.waits_of_mine, not s.waiting, not s.on_duty, s.project.name.casefold(), s.project.id),
-    )
+    """Where an agent of one's own waits first, then where any waits, then where any is; among equals as they came."""
+    return sorted(standings, key=lambda s: (not s.waits_of_mine, not s.waiting, not s.on_duty))

@@ -92,12 +92,15 @@ class Registry:
         self.touch(session)
 
     def lease(self, session: AgentSession, now: Instant, until: Instant) -> None:
-        """An open presence stream holds the session until then. The first gives it its first sign of life, once."""
+        """An open presence stream holds the session until then. The first gives it its first sign of life, once.
+
+        Not to one that others hide: it is one of theirs then, and would be a row of nobody once they have ended.
+        """
         if session.lease_until <= now:
             session.lease_since = now
             self.touch(session)
         session.lease_until = until
-        if not known(session.registers):
+        if not known(session.registers) and not self._hiding(session, now):
             session.registers.life = now
             self.dirty.add(session.id)
             self.touch(session)
@@ -115,6 +118,12 @@ class Registry:
         found = [self.sessions[i] for i in self.by_group.get(key, ())]
         return [s for s in found if known(s.registers) and judge(s, now, self.gaps).state in ON_DUTY]
 
+    def _hiding(self, session: AgentSession, now: Instant) -> list[AgentSession]:
+        """The told-apart sessions because of which an implicit one is not shown."""
+        if session.told_apart:
+            return []
+        return [s for s in self.on_duty_in(group_of(session), now) if fits(s, session.caller_origin)]
+
     def shown(self, session: AgentSession, now: Instant) -> tuple[bool, Instant | None]:
         """Whether the session is listed, and until when that surely stays so (None: until something is said).
 
@@ -124,7 +133,7 @@ class Registry:
             return False, None
         if session.told_apart or end_of(session.registers) is not None:
             return True, None
-        hiding = [s for s in self.on_duty_in(group_of(session), now) if fits(s, session.caller_origin)]
+        hiding = self._hiding(session, now)
         changes = [at for s in hiding if (at := judge(s, now, self.gaps).changes_at) is not None]
         return not hiding, min(changes, default=None)
 

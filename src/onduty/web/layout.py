@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from onduty.api import refuse_repeated, take_body
 from onduty.errors import Problem, Unauthenticated, from_validation
+from onduty.log import request_id
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -142,9 +143,8 @@ class PageRoute(APIRoute):
             except Problem as problem:
                 return refusal(request, problem)
             except Exception:
-                request_id = request.scope["onduty.request_id"]
-                _log.exception("request %s failed", request_id)
-                return refusal(request, Problem(f"This page failed. It is logged as {request_id}."))
+                _log.exception("a page failed")
+                return refusal(request, Problem(f"This page failed. It is logged as {request_id.get()}."))
             if keep := request.scope.get("onduty.keep"):
                 keep(answer)
             return answer

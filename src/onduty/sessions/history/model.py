@@ -12,6 +12,8 @@ from onduty.clock import Instant
 from onduty.sessions.fold import Event, Registers, fold, join, subagent_key, tool_key
 from onduty.sessions.model import NO_GAPS, AgentSession, Because, Gaps, State, Verdict, is_open, judge, known
 
+# Who has more tools open at once does not tell their ends. The oldest of them are left out of the past.
+_OPEN_AT_ONCE: Final = 50
 _BARRIERS: Final = frozenset({"start", "prompt", "turn_ended", "end"})
 
 
@@ -98,6 +100,9 @@ class _Past:
         for key in list(registers.tools) if what.kind in _BARRIERS else named & registers.tools.keys():
             if not is_open(registers, key, registers.tools[key]) and key != registers.wait.tool_id:
                 self.closed[key] = registers.tools.pop(key)
+        if len(registers.tools) > _OPEN_AT_ONCE:
+            oldest = min(registers.tools, key=lambda key: registers.tools[key].started)
+            self.closed[oldest] = registers.tools.pop(oldest)
 
     def pass_time(self, spans: list[Span], at: Instant, until: Instant, gaps: Gaps) -> None:
         """Nothing is said until then; what time alone changes is."""

@@ -17,7 +17,7 @@ from onduty.sessions.model import AgentSession, Gaps, Verdict, end_of, judge, kn
 from onduty.sessions.service import Sessions
 
 # As many as a busy day of an agent has. States from more of them would hold up everybody else.
-FOLDED: Final = 5_000
+FOLDED: Final = 3_000
 CHILDREN: Final = 100
 
 
