@@ -14,6 +14,9 @@ from tests.serving import Server
 
 ON_DUTY = "active=false&state=working,waiting,idle,quiet"
 
+# Comments, and what pages get in their place.
+SIGNS = ("", "beat")
+
 
 @dataclass(frozen=True)
 class Event:
@@ -38,10 +41,10 @@ class Watch:
         return self.response.status
 
     def next(self, *kinds: str) -> Event:
-        """The next event of these kinds (any but comments where none is named). EOFError at the stream's end."""
+        """The next event of these kinds, by default of any that says something. EOFError at the stream's end."""
         while True:
             event = self.read()
-            if event.kind in kinds or (not kinds and event.kind):
+            if event.kind in kinds or (not kinds and event.kind not in SIGNS):
                 return event
 
     def read(self) -> Event:
@@ -70,11 +73,11 @@ class Watch:
             self.rows.pop(event.data["session_id"], None)
 
     def to_the_end(self) -> list[Event]:
-        """All that comes until the server ends it."""
+        """All that is said until the server ends it."""
         found = []
         try:
             while True:
-                found.append(self.read())
+                found.append(self.next())
         except EOFError:
             return found
 
