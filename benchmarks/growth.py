@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ def growth(bench: Bench) -> list[Figure]:
                 grown.grow(sizes[number - 1] + 1 if number else 1, size)
             ours, theirs = (_measured(bench, grown) for grown in both)
             measured.append((ours, theirs))
-    return [_figure(what, size, measured, number) for what in _UNITS for number, size in enumerate(sizes)]
+    return [_figure(what, sizes, measured, number) for what in _UNITS for number in range(len(sizes))]
 
 
 @contextmanager
@@ -116,12 +116,11 @@ def _took(bench: Bench, server: Server, script: list[str], status: str) -> float
     return took.p50
 
 
-def _figure(what: str, size: int, measured: list[tuple[Measured, Measured]], number: int) -> Figure:
+def _figure(what: str, sizes: Sequence[int], measured: list[tuple[Measured, Measured]], number: int) -> Figure:
     ours, theirs = (found[what] for found in measured[number])
     goal = NO_GOAL
     if number:
-        # The first round is of so little that anything is flat against it.
         first = measured[0]
         met = ours <= _FLAT * first[0][what] and theirs <= _FLAT * first[1][what]
-        goal = Goal(f"both ≤ {_FLAT:g} x with {SIZES[0]:,}", met)
-    return Figure("growth", f"{size:,} kept: {what}", _UNITS[what], ours, theirs, "PostgreSQL", goal)
+        goal = Goal(f"both ≤ {_FLAT:g} x with {sizes[0]:,}", met)
+    return Figure("growth", f"{sizes[number]:,} kept: {what}", _UNITS[what], ours, theirs, "PostgreSQL", goal)

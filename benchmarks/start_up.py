@@ -28,8 +28,8 @@ _LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
 _SHOWN = 12
 
 
-_SERVE: Final = f"""
-{_AT_START}
+_ON_POSTGRESQL: Final = "import asyncpg, sqlalchemy.ext.asyncio"
+_SERVE: Final = """
 print("imported", flush=True)
 import sys
 sys.argv = ["onduty", "serve"]
@@ -47,13 +47,15 @@ class Started(NamedTuple):
 
 def begun(server: Server) -> Started:
     """Start a stopped server's data once, and kill what was started."""
+    imports = [_AT_START, *([_ON_POSTGRESQL] if "ONDUTY_DATABASE" in server.environment else [])]
+    program = "\n".join([*imports, _SERVE])
     python = Path(onduty()[0]).with_name("python") if from_the_wheel() else Path(sys.executable)
     environment = server._its_environment()
     began = time.perf_counter()
     with (
         server.log.open("a") as log,
         subprocess.Popen(
-            [python, "-c", _SERVE], stdout=subprocess.PIPE, stderr=log, env=environment, cwd=server.folder
+            [python, "-c", program], stdout=subprocess.PIPE, stderr=log, env=environment, cwd=server.folder
         ) as process,
     ):
         try:

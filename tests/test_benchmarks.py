@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 from benchmarks.__main__ import ROWS
+from tests.database.postgres import needed
 from tests.structure.sources import ROOT
 
 
 def test_every_row_stands_beside_a_baseline(tmp_path: Path) -> None:
+    needed()
     written = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(written)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     told = json.loads(written.read_text())
     assert {figure["row"] for figure in told["figures"]} == set(ROWS)

@@ -244,4 +244,7 @@ def test_the_file_of_the_export_is_the_api_s(server: Server, alice: str) -> None
         )
         answer.json.pop("exported_at")
     assert by_api.json == by_page.json
+    head = server.call("HEAD", f"/api/projects/{chosen}/export", token=server.owner_token)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["content-disposition"] == by_api.headers["content-disposition"]
     assert "/api/projects/" in text(get(server, f"/projects/{chosen}/settings/export", alice))

@@ -194,6 +194,19 @@ def test_a_newer_schema_is_left_alone(start_server: StartServer) -> None:
     assert (server.data / _DATABASE).read_bytes() == before
 
 
+def test_a_first_start_that_was_killed_is_made_good(start_server: StartServer, tmp_path: Path) -> None:
+    """It leaves the note that it was there, and a file that has its first page and no table yet."""
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    with closing(sqlite3.connect(data / "onduty.sqlite3")) as connection:
+        connection.execute("PRAGMA journal_mode = wal")
+    assert (data / "onduty.sqlite3").stat().st_size
+    (data / "onduty.lock").write_text("12345\n")
+    server = start_server(environment={"ONDUTY_DATA": str(data)})
+    assert "the database is checked" in server.log.read_text()
+    assert server.call("GET", "/api/me").status == 200
+
+
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     """One line, and the file is as it was."""
     (tmp_path / "data").mkdir()

@@ -1,6 +1,7 @@
 """Everything of a project for one of its owners: over REST, and from the page of its settings."""
 
 import re
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -75,8 +76,13 @@ def _streamed(request: Request, caller: Principal, project_id: str, now: Instant
     name = _UNSAFE.sub("-", rooms.projects.project(caller, project_id).name).strip("-") or "project"
     day = datetime.fromtimestamp(now / 1000, UTC).date()
     headers = {"Content-Disposition": f'attachment; filename="onduty-{name}-{day}.json"', "Cache-Control": "no-store"}
-    document = Export(rooms, caller, project_id).document(now)
+    document = _nothing() if request.scope.get("onduty.is_head") else Export(rooms, caller, project_id).document(now)
     return StreamingResponse(document, media_type="application/json", headers=headers)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """What a HEAD gets of the document, without that anything is read for it."""
+    yield b""
 
 
 @pages.get("/projects/{project}/settings/export")

@@ -29,6 +29,7 @@ class Paths:
     claude_2025: Path
     claude_2026: Path
     inspector: Path
+    codex: Path
 
 
 def ensure() -> Paths:
@@ -76,6 +77,15 @@ def _paths() -> Paths:
         claude_2025=_claude("claude-code-2025", target),
         claude_2026=_claude("claude-code-2026", target),
         inspector=_existing(MODULES / "@modelcontextprotocol/inspector/clients/launcher/build/index.js"),
+        codex=_codex(target),
+    )
+
+
+def _codex(target: str) -> Path:
+    """The native program of `@openai/codex`; its launcher in JavaScript does nothing but start it."""
+    processor = {"x64": "x86_64", "arm64": "aarch64"}[target.rpartition("-")[2]]
+    return _existing(
+        MODULES / f"@openai/codex-{target}" / "vendor" / f"{processor}-unknown-linux-musl" / "bin" / "codex"
     )
 
 

@@ -1,4 +1,4 @@
-"""A scripted Anthropic model on loopback: Claude Code works with it without an account and without a network."""
+"""A scripted model on loopback, by Anthropic's API and OpenAI's: clients work with it without account and network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from types import TracebackType
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
+from . import responses
 from .script import Answer, Call, Json, Say, Step, Wait, message, stream_opening, stream_rest
 
 PING_SECONDS = 2.0
 WAIT_TOOL = "WaitForMcpServers"
+PAUSE = Call(WAIT_TOOL)
 PATIENCE = 5
 SIDE_ANSWER = '{"title": "Work", "isNewTopic": false}'
 
@@ -71,24 +73,24 @@ class ScriptedModel:
         with self._lock:
             return len(self._steps)
 
-    def take(self, offered: Collection[str]) -> Step:
+    def take(self, offered: Collection[str], pause: Call = PAUSE) -> Step:
         """Takes the next step of the script.
 
-        A call of an MCP tool that the client does not offer yet stays for the next turn, if the client offers to wait
-        for its servers: a client that has just started still connects to them.
+        A call of an MCP tool that the client does not offer yet stays for the next turn, and `pause` is called if the
+        client offers that: a client that has just started still connects to its servers.
         """
         with self._lock:
             step = self._steps[0] if self._steps else Say("done")
             early = isinstance(step, Call) and step.tool.startswith("mcp__") and step.tool not in offered
-            if early and WAIT_TOOL in offered and self._patience > 0:
+            if early and pause.tool in offered and self._patience > 0:
                 self._patience -= 1
-                return Call(WAIT_TOOL)
+                return pause
             del self._steps[:1]
             return step
 
     def note(self, method: str, path: str, body: Json) -> Seen:
         """Records a request and decides whether it is the script's turn."""
-        seen = Seen(method, path, body, step=path == "/v1/messages" and bool(body.get("tools")))
+        seen = Seen(method, path, body, step=path in ("/v1/messages", responses.PATH) and bool(body.get("tools")))
         with self._lock:
             self.seen.append(seen)
         return seen
@@ -121,10 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
         seen = self._model.note("POST", path, self._body())
         if path == "/v1/messages/count_tokens":
             self._answer_json({"input_tokens": 1})
+        elif path == responses.PATH:
+            self._answer_stream(responses.opening(), lambda: responses.rest(self._next(seen, ping=lambda: None)))
         elif path != "/v1/messages":
             self._answer_json({})
         elif seen.body.get("stream"):
-            self._answer_stream(seen)
+            opening = stream_opening(str(seen.body.get("model")))
+            self._answer_stream(opening, lambda: stream_rest(self._next(seen, ping=self._ping)))
         else:
             self._answer_json(message(str(seen.body.get("model")), self._next(seen, ping=lambda: None)))
 
@@ -143,8 +148,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _next(self, seen: Seen, ping: Callable[[], None]) -> Answer:
         if not seen.step:
             return Say(SIDE_ANSWER)
-        offered = {str(tool.get("name")) for tool in seen.body["tools"]}
-        while isinstance(step := self._model.take(offered), Wait):
+        pause = responses.PAUSE if seen.path == responses.PATH else PAUSE
+        while isinstance(step := self._model.take(responses.offered(seen.body), pause), Wait):
             until = time.monotonic() + step.seconds
             while (left := until - time.monotonic()) > 0 and not step.event.wait(min(left, PING_SECONDS)):
                 ping()
@@ -159,15 +164,18 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def _answer_stream(self, seen: Seen) -> None:
+    def _answer_stream(self, opening: Json, rest: Callable[[], Iterable[Json]]) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
         self.close_connection = True
-        self._event(stream_opening(str(seen.body.get("model"))))
-        for event in stream_rest(self._next(seen, ping=lambda: self._event({"type": "ping"}))):
+        self._event(opening)
+        for event in rest():
             self._event(event)
+
+    def _ping(self) -> None:
+        self._event({"type": "ping"})
 
     def _event(self, event: Json) -> None:
         self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from tests.agents.claude import PROMPT_SHOWN
 from tests.agents.connected import SERVERS, SETTINGS, Connected
+from tests.agents.home import Watch
 from tests.agents.script import Call, Say, Wait
 from tests.agents.scripted_model import ScriptedModel
 from tests.agents.terminal import Terminal
@@ -26,36 +26,6 @@ pytestmark = pytest.mark.agents
 SLEEP = Call("Bash", {"command": "sleep 1", "description": "sleeps"})
 TOOLS = [WHOAMI, SET_STATUS, "Bash(sleep:*)"]
 WITHIN = 15.0
-
-
-class Watch:
-    """Every state that a machine's rows were in, by session, while the `with` statement lasts."""
-
-    def __init__(self, home: Connected) -> None:
-        self.home = home
-        self.seen: dict[str, list[str]] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Watch:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._over.wait(0.05):
-            try:
-                rows = self.home.rows()
-            except OSError:
-                continue
-            for row in rows:
-                states = self.seen.setdefault(row["session_id"], [])
-                word = f"{row['state']} {row['because'].get('tool') or row['because'].get('waits_for') or ''}".strip()
-                if states[-1:] != [word]:
-                    states.append(word)
 
 
 def ids(model: ScriptedModel) -> list[str]:

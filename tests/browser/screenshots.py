@@ -12,15 +12,17 @@ from tests.browser.walking import Walk, demonstration, sign_in
 from tests.wheel import ROOT
 
 DOCS = ROOT / "docs"
-# What the repository keeps; each is a page that somebody may want to see before they run anything.
-_KEPT = ("projects", "on-duty", "session", "connect")
+# Of what the repository keeps no picture: questions, refusals, and what is much like another page.
+_NOT_KEPT = {"new-project", "session-events", "session-end", "not-found", "refused", "join"}
 
 
 def take(browser: Browser, link: str, into: Path, width: int = 1440, *, all_of_it: bool = False) -> None:
     """A picture of each page, light and dark: of the first screen, or all pages from top to end."""
     context = browser.new_context(viewport={"width": width, "height": 900}, timezone_id="Europe/Berlin")
     walk = Walk.begin(sign_in(context, link))
-    for name in walk.paths if all_of_it else _KEPT:
+    for name in walk.paths:
+        if name in _NOT_KEPT and not all_of_it:
+            continue
         walk.go(name)
         for scheme in ("light", "dark"):
             walk.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")

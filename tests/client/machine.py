@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from onduty.client import connections, installing, place, spool
+from onduty.client import connections, delivery, installing, place, spool
 
 Batch = dict[str, Any]
 SESSION = "01a20cf9-e72e-704b-bafb-3c62408f5da2"
@@ -66,7 +66,9 @@ class Receiver:
 
 
 class Machine:
-    """Below `root` a home with the program installed and Claude Code connected to `origin`."""
+    """Below `root` a home with the program installed and Claude Code, or another `client`, connected to `origin`."""
+
+    client = "claude"
 
     def __init__(self, root: Path, origin: str, **words: Any) -> None:
         self.environment = {"HOME": str(root), "PATH": "/usr/bin:/bin"}
@@ -75,10 +77,10 @@ class Machine:
         self.folder.mkdir(parents=True)
         installing.install(self.root)
         connection = {"origin": origin, "token": "ody_x", "project": "p", "role": "qa", "machine": "box", **words}
-        connections.write(self.root, {"claude": connection})
+        connections.write(self.root, {self.client: connection})
 
     def command(self, event: str) -> list[str]:
-        return installing.command(self.root, "hook", "claude", event)
+        return installing.command(self.root, "hook", self.client, event)
 
     def hook(self, event: str, **payload: Any) -> tuple[str, float]:
         """Run the hook; what it says on stdout, and how many seconds it took. Its exit code is always 0."""
@@ -91,6 +93,11 @@ class Machine:
         done = subprocess.run(self.command(event), input=stdin, env=env, capture_output=True, timeout=10)
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout.decode(), time.monotonic() - began
+
+    def deliver(self) -> int:
+        """Bring what waits to its server, as `onduty doctor` does; by how many events."""
+        token = connections.read(self.root)["claude"]["token"]
+        return sum(delivery.deliver_spool(self.root, heading, token) for heading, _ in spool.headings(self.root))
 
     def waiting(self) -> list[dict[str, Any]]:
         """What waits in the spool."""

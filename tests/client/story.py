@@ -90,8 +90,11 @@ class Story:
             compiled.unlink()
 
     def hook(self, event: str, **payload: Any) -> str:
-        """What the hook said."""
-        return self.machine.hook(event, **payload)[0]
+        """What the hook said. On a busy machine it may have come too late: then it is brought as the next would."""
+        said = self.machine.hook(event, **payload)[0]
+        if self._inside is not None and self.machine.waiting():
+            self.deliver()
+        return said
 
     def deliver(self) -> int:
         """The machine's own program delivers what waits, as `onduty doctor` lets it; how many events that were."""

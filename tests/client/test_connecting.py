@@ -152,6 +152,27 @@ def test_doctor_looks_at_the_clock_and_at_what_the_token_may(second: Second) -> 
     assert f"wrong Claude Code's project: {project}: " in second.run("doctor", code=1).stdout
 
 
+def test_doctor_lists_every_entry_that_holds_a_token_of_ours(second: Second) -> None:
+    """Those too that somebody added by hand, for one folder alone or by another name; nobody else's."""
+    second.sign_in()
+    second.run("connect", "claude", "--project", "My project")
+    token, url = new_token(second.server, name="by hand"), f"{second.server.url}/mcp"
+    mine = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token}"}}
+    gone = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {token[:-1]}"}}
+    file = second.home / ".claude.json"
+    kept = json.loads(file.read_text())
+    kept["mcpServers"]["other"] = {"type": "http", "url": url, "headers": {"Authorization": "Bearer else"}}
+    kept["projects"] = {"/home/ada/shop": {"mcpServers": {"onduty": mine, "old": gone}}, "/x": 3}
+    file.write_text(json.dumps(kept))
+    said = second.run("doctor", code=1).stdout
+    assert "ok    Claude Code's MCP entry: " in said
+    assert f"ok    Claude Code's MCP entry onduty for /home/ada/shop: {url} with the token 'by hand' of " in said
+    assert "wrong Claude Code's MCP entry old for /home/ada/shop: " in said
+    assert "mend it: claude mcp remove NAME" in said
+    assert "other" not in said
+    assert token not in said
+
+
 @pytest.mark.parametrize(("off_s", "said"), [(3600, "3600 s ahead of"), (-90, "90 s behind")])
 def test_doctor_says_how_far_the_clock_is_off(off_s: int, said: str) -> None:
     check = clock(Answer(200, {}, now_ms() - off_s * 1000))
@@ -199,16 +220,22 @@ def test_at_a_terminal_project_role_and_questions_are_asked_once(second: Second)
         (".claude/settings.json", '{"hooks": []}', "settings.json: hooks is no object"),
         (".claude.json", '{"mcpServers": ', ".claude.json:1: it is not valid JSON"),
         (".claude.json", "\xff", ".claude.json:1: it is not UTF-8"),
+        (".codex/config.toml", "a = 1\nb = [", "config.toml:2: it is not valid TOML"),
+        (".codex/config.toml", "a = '\xff'", "config.toml:1: it is not UTF-8"),
+        (".codex/hooks.json", '{"hooks": 1}', "hooks.json: hooks is no object"),
     ],
 )
 def test_a_broken_file_is_named_and_nothing_is_written(second: Second, name: str, text: str, said: str) -> None:
     second.sign_in()
-    (second.home / ".claude").mkdir()
+    for folder in (".claude", ".codex"):
+        (second.home / folder).mkdir()
     (second.home / name).write_text(text, encoding="latin-1")
-    done = second.run("connect", "claude", "--project", "My project", code=2)
+    client = "codex" if "codex" in name else "claude"
+    done = second.run("connect", client, "--project", "My project", code=2)
     assert said in done.stderr
     assert (second.home / name).read_text(encoding="latin-1") == text
-    assert [each.name for each in second.home.rglob("*.json") if "onduty" not in str(each)] == [Path(name).name]
+    files = [each for each in second.home.rglob("*") if each.is_file() and "onduty" not in str(each)]
+    assert [each.name for each in files] == [Path(name).name]
 
 
 def test_a_repository_names_no_token_and_no_address(second: Second) -> None:

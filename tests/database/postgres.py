@@ -137,15 +137,20 @@ def running(where: Path, more: str = UNSAFE) -> Iterator[Cluster]:
             made.control("stop", "-m", "immediate")
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A running server for the tests of this process."""
+def needed() -> Path:
+    """`programs`, for a test that cannot do without them."""
     where = programs()
     if where is None:
         if os.environ.get("CI") == "true":
             pytest.fail("PostgreSQL is not installed")
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    with running(where) as made:
+    return where
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A running server for the tests of this process."""
+    with running(needed()) as made:
         yield made
 
 

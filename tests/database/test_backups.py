@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import onduty.rooms  # noqa: F401 - it imports every room's tables
 from onduty.background import Background
 from onduty.clock import Clock, parse_rfc3339
 from onduty.database import backups

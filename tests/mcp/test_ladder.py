@@ -71,6 +71,16 @@ def test_a_child_process_that_inherits_the_variable_is_a_child_session(desk: Des
     assert len(desk.rows()) == 2
 
 
+def test_a_thread_of_a_sub_agent_is_its_sessions(desk: Desk) -> None:
+    """Codex names both in each call; its hooks name the session, and the sub-agent beside it."""
+    client = desk.client(LATE).started()
+    told = desk.tell("session-1", "start")["session_id"]
+    for thread in ("session-1", "thread-2"):
+        turn = {"session_id": "session-1", "thread_id": thread}
+        assert client.whoami({"threadId": thread, "x-codex-turn-metadata": turn}) == told
+    assert client.whoami({"threadId": "thread-3"}) != told
+
+
 @HEADED
 def test_a_thread_of_a_clients_own_is_told_apart(desk: Desk, era: str) -> None:
     """Codex names its thread in each call: three shapes of `_meta`, one session a thread, on one connection."""

@@ -173,17 +173,34 @@ def test_a_session_stays_connected_until_the_last_of_its_streams_closes(run: Run
 
 
 def test_a_stream_holds_the_session_that_its_client_is_by_now(run: Run) -> None:
-    """A hook tells who the client is, after the stream has made an implicit session of it."""
+    """A hook tells who the client is, after a call has made an implicit session of it."""
 
     async def story(at: Lobby) -> None:
+        implicit = await at.call()
         async with at.stream() as stream:
-            implicit = await stream.pinged()
-            assert implicit is not None
+            assert await stream.pinged() is implicit
             hooked = await at.told("thread", "start")
             assert await stream.pinged(2) is hooked
             now = at.office.clock.now()
             assert (connected(implicit, now), connected(hooked, now)) == (False, True)
             assert not at.office.registry.shown(implicit, now)[0]
+
+    run(story)
+
+
+def test_who_was_only_connected_and_tells_an_id_is_that_session(run: Run) -> None:
+    """Codex connects as it starts and tells its id with the first prompt: one agent, one row."""
+
+    async def story(at: Lobby) -> None:
+        async with at.stream() as stream:
+            implicit = await stream.pinged()
+            assert implicit is not None
+            assert await at.told("over", "end") is not implicit, "an end is nobody's beginning"
+            assert await at.told("thread", "start") is implicit
+            assert (implicit.told_apart, implicit.implicit_key) == (True, None)
+            assert await stream.pinged(2) is implicit
+            assert await at.told("other", "start") is not implicit
+            assert len(at.office.registry.sessions) == 3
 
     run(story)
 

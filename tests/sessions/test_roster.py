@@ -62,6 +62,13 @@ def test_waits_stand_above_yours_first_and_are_counted_on_their_machine() -> Non
     assert [(group.total, group.waiting) for group in shown.groups] == [(1, 1), (3, 2)]
 
 
+def test_a_wait_shows_the_question_s_own_words_where_it_has_them() -> None:
+    said, asked = waits("a", MIN, ME), waits("b", MIN, ME)
+    asked = {**asked, "because": {**said["because"], "waits_for": "Bash", "question": "make all"}}
+    shown = roster([said, asked], [], eye())
+    assert {each.asks for each in shown.asks} == {"Waits for an answer", "Asks to use Bash: make all"}
+
+
 def test_more_than_four_waits_are_lines() -> None:
     rows = [waits(str(number), MIN, ME) for number in range(5)]
     assert roster(rows[:4], [], eye()).as_cards

@@ -45,7 +45,7 @@ def demo(
 
     with TemporaryDirectory(prefix="onduty-demo-") as folder:
         # What the environment says is for a real server: none of it may be touched.
-        settings = load({"data": folder, "port": port}, {})
+        settings = load({"data": folder, "port": port, "log_level": "warning"}, {})
         file = settings.sqlite_file
         assert file is not None
         cast = asyncio.run(make_past(Path(file), wall_ms(), Random(_SEED)))

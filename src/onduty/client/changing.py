@@ -9,18 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onduty.client import files, place
-from onduty.client.edits import JsonFile, Record, Unreadable, digest
+from onduty.client.edits import Edit, Record, Unreadable, digest
 
 
 @dataclass
 class Change:
-    """One file before and after. `after` None: it is taken away, for it was not there before us."""
+    """One file before and after. `after` None: it is taken away, for it was not there before us.
+
+    `mode` where the file's own may not stay.
+    """
 
     path: str
     before: bytes | None
     after: bytes | None
     record: Record = field(default_factory=dict)
     backup: bytes | None = None
+    mode: int | None = None
 
     @property
     def is_none(self) -> bool:
@@ -32,7 +36,7 @@ class Change:
         return "".join(difflib.unified_diff(old, new, self.path, self.path))
 
 
-def connecting(edits: Sequence[JsonFile], records: dict[str, Record]) -> list[Change]:
+def connecting(edits: Sequence[Edit], records: dict[str, Record]) -> list[Change]:
     """What is to be done to the files, with nothing done yet. Unreadable where a file cannot be changed."""
     found = []
     for edit in edits:
@@ -42,6 +46,7 @@ def connecting(edits: Sequence[JsonFile], records: dict[str, Record]) -> list[Ch
         bare = edit.take(text, record) if record else text
         after = edit.put(text, record).encode()
         change = Change(edit.path, before, before if after == (before or b"") else after, record)
+        change.mode = 0o600 if edit.is_private else None
         if not change.is_none:
             as_left = before is not None and digest(before) == record.get("wrote")
             change.backup = None if as_left else (before if not records.get(edit.path) else bare.encode())
@@ -52,7 +57,7 @@ def connecting(edits: Sequence[JsonFile], records: dict[str, Record]) -> list[Ch
     return found
 
 
-def disconnecting(edits: Sequence[JsonFile], records: dict[str, Record]) -> list[Change]:
+def disconnecting(edits: Sequence[Edit], records: dict[str, Record]) -> list[Change]:
     """What puts the files back: the backup where nothing else changed, else what is there without our entries."""
     found = []
     for edit in edits:
@@ -80,7 +85,7 @@ def carry_out(root: str, changes: Sequence[Change]) -> None:
         if change.after is None:
             os.unlink(change.path)
         else:
-            files.write(change.path, change.after)
+            files.write(change.path, change.after, change.mode)
 
 
 def _keep(root: str, path: str, content: bytes) -> str:
@@ -107,6 +112,11 @@ def _text(path: str, content: bytes | None) -> str:
     except UnicodeDecodeError as error:
         line = (content or b"")[: error.start].count(b"\n") + 1
         raise Unreadable(f"{path}:{line}: it is not UTF-8 text") from None
+
+
+def text_of(path: str) -> str:
+    """What the file says, '' where it is not there. Unreadable."""
+    return _text(path, _read(path))
 
 
 def _lines(content: bytes | None) -> list[str]:

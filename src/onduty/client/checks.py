@@ -70,7 +70,10 @@ def client_checks(environment: Mapping[str, str] = os.environ) -> Iterator[Check
         module, connection = connect.agent(name), kept.get(name)
         entry = module.server_entry(environment)
         if entry is not None:
-            yield _entry(module.TITLE, entry, connection)
+            yield _entry(f"{module.TITLE}'s MCP entry", entry, connection)
+        # What `connect` did not write, and not every client lets one write.
+        for where, other in module.other_entries(environment) if hasattr(module, "other_entries") else ():
+            yield _entry(f"{module.TITLE}'s MCP entry {where}", other, None, f"{module.PROGRAM} mcp remove NAME")
         if isinstance(connection, dict):
             yield _project(name, module.TITLE, connection)
             yield _proof(name, module.TITLE, environment)
@@ -85,17 +88,17 @@ def _private(root: str) -> Iterator[Check]:
             yield Check("private", False, f"others may read {path} ({mode:04o})", f"chmod {wanted:o} '{path}'")
 
 
-def _entry(title: str, entry: Mapping[str, Any], connection: Any) -> Check:
+def _entry(name: str, entry: Mapping[str, Any], connection: Any, mend: str = "onduty connect") -> Check:
     """Whose token an MCP entry holds. It is sent to the origin of that entry alone."""
     origin = str(entry["url"]).rpartition("/mcp")[0]
     try:
         me = Server(origin, entry["token"]).get("api", "me").body
     except (NotReached, Refused, ValueError) as error:
-        return Check(f"{title}'s MCP entry", False, f"{entry['url']}: {error}", "onduty connect")
+        return Check(name, False, f"{entry['url']}: {error}", mend)
     detail = f"{entry['url']} with the token '{me['token']['name']}' of {me['name']}"
     if isinstance(connection, dict) and connection.get("token") != entry["token"]:
-        return Check(f"{title}'s MCP entry", False, f"{detail}, but its hooks have another", "onduty connect")
-    return Check(f"{title}'s MCP entry", True, detail)
+        return Check(name, False, f"{detail}, but its hooks have another", mend)
+    return Check(name, True, detail)
 
 
 def _project(name: str, title: str, connection: Mapping[str, Any]) -> Check:

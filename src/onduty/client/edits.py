@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from onduty.client import json_text
 
@@ -17,6 +17,17 @@ class Unreadable(Exception):  # noqa: N818
     """A file that cannot be changed without harm. One line, with file and line where it has one."""
 
 
+class Edit(Protocol):
+    """What is to be written into one file of a client. `is_private`: a secret is part of it."""
+
+    path: str
+    is_private: bool
+
+    def put(self, text: str, record: Record) -> str: ...
+
+    def take(self, text: str, record: Record) -> str: ...
+
+
 @dataclass
 class JsonFile:
     """A JSON file of a client: `members` are set, `items` are added to lists; `is_ours` knows such an item again."""
@@ -25,6 +36,7 @@ class JsonFile:
     members: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
     items: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
     is_ours: Callable[[Any], bool] = lambda item: False
+    is_private: bool = False
 
     def put(self, text: str, record: Record) -> str:
         """The text with our entries, once. `record` takes what is needed to undo it. Unreadable."""

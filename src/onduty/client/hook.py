@@ -67,10 +67,18 @@ class Hook:
                 pass
 
     def _stamp(self, told: dict[str, Any]) -> bool:
+        """Make it the event that is to be sent; whether nothing is to be sent now."""
         call, is_ours = told.pop("call", ""), told.pop("is_ours", False)
         session = told["session"]
+        about = self._about(told)
+        # Of most clients an end is the end of what their process runs.
+        runs = _name(about.get("process")) if getattr(self.agent, "ENDS_LATE", False) else ""
         try:
             with state.State(self.root) as kept:
+                if runs and told["kind"] == "end" and kept.has_left(runs, session):
+                    return True
+                if runs and told["kind"] == "start":
+                    kept.runs(runs, session)
                 stamp = kept.stamp()
                 if call and told["kind"] == "tool_started":
                     kept.announce(session, call, told["tool_id"])
@@ -83,7 +91,7 @@ class Hook:
             stamp, muted = state.now_ms(), False
         # The clock's own reading: a stamp runs ahead of it once it was put back, and is of no age then.
         at = delivery.rfc3339(state.now_ms())
-        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": at, **self._about(told)}
+        words = {"id": state.fresh_id(stamp), "stamp": stamp, "at": at, **about}
         self.told = {key: value for key, value in {**words, **told}.items() if value not in ("", None)}
         return muted
 
@@ -160,6 +168,10 @@ class Hook:
                 kept.answers(self.heading["origin"])
         except (locked.Busy, OSError):
             pass
+
+
+def _name(process: dict[str, Any] | None) -> str:
+    return "" if process is None else f"{process['boot']} {process['pid']} {process['started']}"
 
 
 def main(root: str, name: str, event: str) -> None:

@@ -12,15 +12,19 @@ NAME = "onduty-client"
 def folder(environment: Mapping[str, str] | None = None) -> str:
     """`$XDG_DATA_HOME/onduty-client`, else below `~/.local/share`; elsewhere where such things are kept."""
     given = os.environ if environment is None else environment
-    home = given.get("HOME") or os.path.expanduser("~")
     chosen = given.get("XDG_DATA_HOME", "")
     if os.path.isabs(chosen):
         return os.path.join(chosen, NAME)
     if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Application Support", NAME)
+        return os.path.join(home(given), "Library", "Application Support", NAME)
     if os.name == "nt":
-        return os.path.join(given.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local"), NAME)
-    return os.path.join(home, ".local", "share", NAME)
+        return os.path.join(given.get("LOCALAPPDATA") or os.path.join(home(given), "AppData", "Local"), NAME)
+    return os.path.join(home(given), ".local", "share", NAME)
+
+
+def home(environment: Mapping[str, str]) -> str:
+    """The user's home."""
+    return environment.get("HOME") or os.path.expanduser("~")
 
 
 def program(root: str) -> str:

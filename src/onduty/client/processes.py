@@ -20,23 +20,37 @@ _Process = tuple[int, int, str, str]
 def client(pid: int | None = None) -> dict[str, Any] | None:
     """The agent client above this hook, or the process `pid`: `{boot, pid, started, parents: [{pid, started}]}`."""
     boot = _boot()
-    chain = _chain(os.getppid() if pid is None else pid)
-    if pid is None:
-        while chain and chain[0][3] in _SHELLS:
-            chain = chain[1:]
+    chain = _above() if pid is None else _chain(pid)
     if not boot or not chain:
         return None
     own, *parents = ({"pid": each[0], "started": each[2]} for each in chain)
     return {"boot": boot, **own, "parents": parents}
 
 
+def nearest() -> int | None:
+    """The process above this hook that is no shell, where it can be known."""
+    chain = _above()
+    return chain[0][0] if chain else None
+
+
 def arguments(pid: int) -> list[str]:
     """What the process was started with, its name included. [] where that cannot be told (proc_pid_cmdline(5))."""
     try:
-        with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-            return file.read().split("\0")[:-1]
+        if PLATFORM == "linux":
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                return file.read().split("\0")[:-1]
+        if PLATFORM == "darwin":
+            return _said(["ps", "-o", "args=", "-p", str(pid)]).split()
     except OSError:
-        return []
+        pass
+    return []
+
+
+def _above() -> list[_Process]:
+    chain = _chain(os.getppid())
+    while chain and chain[0][3] in _SHELLS:
+        chain = chain[1:]
+    return chain
 
 
 def _chain(pid: int) -> list[_Process]:

@@ -36,6 +36,8 @@ def prove(name: str, environment: Mapping[str, str] = os.environ) -> Proof:
     connection = connections.read(place.folder(environment)).get(name)
     if not isinstance(connection, dict):
         return Proof(wrong=f"{module.TITLE} is not connected")
+    if wrong := module.distrust(environment):
+        return Proof(wrong=wrong)
     # Always the same, so that however often it is proven there is one row of it.
     _hear_again(environment, str(connection.get("origin")))
     session = f"onduty-proof-{name}"

@@ -1,4 +1,4 @@
-"""What the hooks of one machine tell one another, in one locked file: the last stamp, calls announced, who is mute."""
+"""What the hooks of one machine tell one another, in one locked file: last stamp, calls, who runs what, who is mute."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from onduty.client import locked, place
 
 _CALLS_KEPT = 64
+_RUNS_KEPT = 64
 _SESSIONS_KEPT = 64
 _FIRST_PAUSE_MS = 10_000
 _LONGEST_PAUSE_MS = 60_000
@@ -55,6 +56,14 @@ class State:
         """The id of the last tool use announced for this call, '' where there is none."""
         return next((c[2] for c in reversed(self._calls()) if c[:2] == [session, call]), "")
 
+    def runs(self, process: str, session: str) -> None:
+        """Remember which session the process runs from now on."""
+        self._kept["runs"] = [*(run for run in self._runs() if run[0] != process), [process, session]][-_RUNS_KEPT:]
+
+    def has_left(self, process: str, session: str) -> bool:
+        """Whether the process runs another session now: then what ends is a conversation, and the agent goes on."""
+        return any(run[0] == process and run[1] != session for run in self._runs())
+
     def shown_as(self, origin: str, session: str) -> str:
         """Our id of a client's session, as the server there told it last, '' where it did not."""
         return next((known[2] for known in self._shown() if known[:2] == [origin, session]), "")
@@ -82,6 +91,10 @@ class State:
     def _calls(self) -> list[list[str]]:
         calls = self._kept.get("calls")
         return calls if isinstance(calls, list) else []
+
+    def _runs(self) -> list[list[str]]:
+        runs = self._kept.get("runs")
+        return runs if isinstance(runs, list) else []
 
     def _shown(self) -> list[list[str]]:
         shown = self._kept.get("shown")

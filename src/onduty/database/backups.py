@@ -16,7 +16,7 @@ from typing import Final
 from onduty.background import Wake
 from onduty.clock import Clock, Instant, parse_rfc3339, rfc3339
 from onduty.database import postgres
-from onduty.database.checking import Damaged, Found, Stopped, count, look, open_to_read, stoppable
+from onduty.database.checking import Damaged, Found, Stopped, count, is_whole, look, open_to_read, stoppable
 from onduty.database.files import leave_room, make_private, prepare_folder, remove, sync
 from onduty.database.refused import Refused
 
@@ -60,7 +60,7 @@ def vouch(path: Path, folder: Path) -> None:
     if not path.exists() or not path.stat().st_size:
         return
     try:
-        look(path)
+        is_whole(path)
     except Damaged as damaged:
         good = newest_good(folder)
         hint = f"; {folder} holds no good backup"

@@ -42,10 +42,23 @@ def look(path: Path, stop: Callable[[], bool] = lambda: False) -> Found:
     """
     if not path.is_file():
         raise Refused(f"{path} is not there.")
+    with _opened(path, stop) as connection:
+        return Found(revision_of(path, connection), count(connection))
+
+
+def is_whole(path: Path) -> None:
+    """Check a file, whatever is in it: a first start that was killed leaves one without tables. Raises as `look`."""
+    with _opened(path, lambda: False):
+        pass
+
+
+@contextmanager
+def _opened(path: Path, stop: Callable[[], bool]) -> Iterator[sqlite3.Connection]:
+    """A connection to read a file that has been found whole."""
     try:
         with closing(open_to_read(path)) as connection, stoppable(connection, stop):
             _check(path, connection)
-            return Found(revision_of(path, connection), count(connection))
+            yield connection
     except sqlite3.DatabaseError as error:
         if stop():
             raise Stopped from None

@@ -15,7 +15,7 @@ from onduty.sessions.resolution import Claim, Resolution
 from onduty.sessions.service import NO_SESSION, AgentSession, Sessions, end_of
 
 # Where clients put ids of their own into a call's `_meta`: Claude Code the tool use that its hooks announce too,
-# Codex the thread.
+# Codex session and thread.
 _TOOL_USE: Final = "claudecode/toolUseId"
 _THREADS: Final = ("threadId", "thread_id")
 _CODEX_TURN: Final = "x-codex-turn-metadata"
@@ -54,7 +54,7 @@ class Arriving:
             client_name=call.client_name,
             client_version=call.client_version,
             named=call.named,
-            aliases=_threads(meta),
+            aliases=_own_ids(meta),
             tool_use_id=tool_use if isinstance(tool_use, str) else None,
             pointed=None if wire is None else wire.session_id,
         )
@@ -152,7 +152,9 @@ class Arriving:
         return await self.resolution.move(before, self.claim(call), alone=alone)
 
 
-def _threads(meta: Mapping[str, Any]) -> tuple[str, ...]:
+def _own_ids(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """The client's own ids for its session: a sub-agent of Codex has a thread of its own, and its session's id."""
     turn = meta.get(_CODEX_TURN)
-    found = [meta.get(name) for name in _THREADS] + ([turn.get("thread_id")] if isinstance(turn, dict) else [])
+    turn = turn if isinstance(turn, dict) else {}
+    found = [turn.get("session_id"), *(meta.get(name) for name in _THREADS), turn.get("thread_id")]
     return tuple(dict.fromkeys(text(word, "_meta", REF) for word in found if isinstance(word, str) and word))

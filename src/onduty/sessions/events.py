@@ -18,7 +18,7 @@ from onduty.sessions.model import AgentSession, end_of, is_ours, is_version_7
 from onduty.sessions.processes import Process, Running
 from onduty.sessions.reading import counts
 from onduty.sessions.registry import Registry
-from onduty.sessions.service import end, new_session, stored
+from onduty.sessions.service import end, new_session, stored, told_apart_now
 
 DAY_MS: Final = 24 * 3600 * 1000
 FORK: Final = "fork"
@@ -220,7 +220,12 @@ class _Work:
         words = {} if batch.caller_role is None else {"caller_role": batch.caller_role}
         session = new_session(principal, batch.project_id, batch.machine_id, self.writer.now, words)
         session.parent_session_id = before or self._parent(told)
-        store.create(self.writer, session)
+        session.caller_origin = batch.words.get("caller_origin")
+        connected = told is not None and before is None and told.kind != "end" and told_apart_now(self.writer, session)
+        if connected:
+            session = connected
+        else:
+            store.create(self.writer, session)
         store.set_alias(self.writer, session, named)
         return session
 

@@ -15,7 +15,7 @@ from onduty.sessions import store
 from onduty.sessions.fold import Registers, called
 from onduty.sessions.model import AgentSession, end_of, is_told_by_client
 from onduty.sessions.registry import Registry, fits, implicit_key_of
-from onduty.sessions.service import NO_SESSION, Sessions, end, new_session, raise_to, stored
+from onduty.sessions.service import NO_SESSION, Sessions, end, new_session, raise_to, stored, told_apart_now
 
 _ALIASES_KEPT: Final = 50_000
 
@@ -219,9 +219,12 @@ def _made(writer: Writer, claim: Claim, parent: str | None, *, calls: bool = Tru
     if found is not None:
         session = stored(writer, found)
         return raise_to(writer, session, called(writer.now)) if calls else session
-    if calls:
-        session.registers = called(writer.now)
-    store.create(writer, session)
+    connected = told_apart_now(writer, session) if session.told_apart and parent is None else None
+    if connected is not None:
+        session = raise_to(writer, connected, called(writer.now)) if calls else connected
+    else:
+        session.registers = called(writer.now) if calls else Registers()
+        store.create(writer, session)
     for alias in claim.aliases:
         store.set_alias(writer, session, alias)
     return session

@@ -1,7 +1,7 @@
 """What may happen to one session: it is registered, looked at, acts, says something of itself, ends."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import uuid_utils
@@ -17,7 +17,7 @@ from onduty.projects.service import Projects, may_end_any
 from onduty.sessions import store
 from onduty.sessions.fold import Registers, called, ended_here, registered
 from onduty.sessions.model import ON_DUTY, STATES, AgentSession, Verdict, end_of, judge, known, session_id_of
-from onduty.sessions.registry import Registry
+from onduty.sessions.registry import Registry, implicit_key_of
 
 __all__ = [
     "NO_SESSION",
@@ -36,6 +36,7 @@ __all__ = [
     "remove_some",
     "revoke",
     "stored",
+    "told_apart_now",
 ]
 
 NO_SESSION = "There is no such agent session"
@@ -210,6 +211,23 @@ def new_session(
     for word, value in words.items():
         setattr(session, word, value)
     return session
+
+
+def told_apart_now(writer: Writer, like: AgentSession) -> AgentSession | None:
+    """The implicit session of the same key, told apart from now on, if all that is known of it is an open stream.
+
+    A client that tells an id of its own for the first time is the one that has been connected there: Codex connects
+    as it starts, and tells its id with the first prompt. `like` is what would be made otherwise.
+    """
+    found = store.by_implicit_key(
+        writer, implicit_key_of(like.token_id, like.machine_id, like.project_id, like.caller_origin or "")
+    )
+    session = None if found is None else stored(writer, found)
+    if session is None or replace(session.registers, life=0) != Registers():
+        return None
+    words = {"caller_role": like.caller_role or session.caller_role, "parent_session_id": like.parent_session_id}
+    store.set_words(writer, session.id, {**words, "told_apart": True, "implicit_key": None})
+    return stored(writer, session.id)
 
 
 def stored(writer: Writer, session_id: str) -> AgentSession:

@@ -103,7 +103,7 @@ def _values(registers: Registers) -> dict[str, Any]:
     return values
 
 
-def set_words(writer: Writer, session_id: str, words: Mapping[str, str | None]) -> None:
+def set_words(writer: Writer, session_id: str, words: Mapping[str, str | bool | None]) -> None:
     """Write what a session says of itself: role, branch, said and the like."""
     if words:
         writer.connection.execute(update(agent_sessions).where(_T.id == session_id).values(**words))

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onduty.client import processes
+from onduty.client import place, processes
+from onduty.client.agents import dialect
+from onduty.client.agents.dialect import output as _output
+from onduty.client.agents.dialect import text as _text
 
 if TYPE_CHECKING:
     from onduty.client.edits import JsonFile
@@ -40,7 +42,6 @@ EVENTS = (
 # Seconds; the hook program itself ends within one.
 _TIMEOUT = 5
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LONGEST_QUESTION = 10_000
 _KINDS = {
     "SessionStart": "start",
     "UserPromptSubmit": "prompt",
@@ -92,7 +93,7 @@ def told(event: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
         name = _text(payload, "tool_name")
         found["tool"] = "" if kind == "waiting" and name in _QUESTIONS else name
         found["tool_id"] = _text(payload, "tool_use_id")
-        found["call"] = _call(payload)
+        found["call"] = dialect.call(payload, payload.get("tool_input"))
         if event == "PreToolUse" and _is_ours(payload):
             found["is_ours"] = True
     return found
@@ -112,26 +113,17 @@ def _start(session: str, source: str) -> dict[str, str]:
 
 
 def _resumed(arguments: Sequence[str]) -> dict[str, str]:
-    for place, name in enumerate(arguments[:-1]):
-        if name in ("--resume", "-r") and _ID.fullmatch(arguments[place + 1]):
-            return {"parent": arguments[place + 1]}
+    for at, name in enumerate(arguments[:-1]):
+        if name in ("--resume", "-r") and _ID.fullmatch(arguments[at + 1]):
+            return {"parent": arguments[at + 1]}
     return {}
 
 
 def question(event: str, payload: Mapping[str, Any]) -> str:
     """What the person reads who is asked, as it came: it leaves this machine only where that person shares it."""
     if event == "Notification":
-        return _text(payload, "message", _LONGEST_QUESTION)
-    given = payload.get("tool_input")
-    if not isinstance(given, dict):
-        return ""
-    asked = given.get("questions")
-    if isinstance(asked, list) and asked and isinstance(asked[0], dict):
-        return _text(asked[0], "question", _LONGEST_QUESTION)
-    named = ("command", "file_path", "notebook_path", "url")
-    about = next((text for name in named if (text := _text(given, name, _LONGEST_QUESTION))), "")
-    described = _text(given, "description", _LONGEST_QUESTION)
-    return f"{about} ({described})" if about and described else about
+        return _text(payload, "message", dialect.LONGEST_QUESTION)
+    return dialect.question(payload)
 
 
 def answer(event: str, payload: Mapping[str, Any], reply: Mapping[str, Any]) -> str:
@@ -173,35 +165,73 @@ def edits(environment: Mapping[str, str], entry: Mapping[str, str], hook: Sequen
     from onduty.client.edits import JsonFile
     from onduty.client.shell import line
 
-    hooks: dict[tuple[str, ...], Any] = {("hooks", event): {"hooks": [_hook(line([*hook, event]))]} for event in EVENTS}
+    hooks: dict[tuple[str, ...], Any] = {
+        ("hooks", event): dialect.hook(line([*hook, event]), _TIMEOUT) for event in EVENTS
+    }
     headers = {"Authorization": f"Bearer {entry['token']}", "Onduty-Machine": entry["machine"]}
     server = {"type": "http", "url": entry["url"], "headers": headers}
     settings = os.path.join(_settings(environment), "settings.json")
     return [
-        JsonFile(settings, items=hooks, is_ours=_is_our_hook),
-        JsonFile(_servers(environment), members={("mcpServers", SERVER_NAME): server}),
+        JsonFile(settings, items=hooks, is_ours=lambda item: dialect.is_hook_of(NAME, item)),
+        JsonFile(_servers(environment), members={("mcpServers", SERVER_NAME): server}, is_private=True),
     ]
 
 
 def hook_command(environment: Mapping[str, str], event: str) -> str | None:
     """The line that it would run for this event, as its file says it now. None where we are not in it."""
+    return dialect.command_in(os.path.join(_settings(environment), "settings.json"), NAME, event)
+
+
+def distrust(environment: Mapping[str, str]) -> str:
+    """What keeps it from running our hooks, '' where nothing is known to."""
+    path = os.path.join(_settings(environment), "settings.json")
     try:
-        with open(os.path.join(_settings(environment), "settings.json"), encoding="utf-8") as file:
-            items = json.load(file)["hooks"][event]
-        return next(str(item["hooks"][0]["command"]) for item in items if _is_our_hook(item))
-    except (OSError, ValueError, LookupError, TypeError, StopIteration):
-        return None
+        with open(path, encoding="utf-8") as file:
+            is_off = json.load(file).get("disableAllHooks") is True
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return f"{path} switches all hooks off: take disableAllHooks out" if is_off else ""
 
 
 def server_entry(environment: Mapping[str, str]) -> dict[str, Any] | None:
     """The entry of our MCP server in its file: `url` and `token`. None where there is none."""
     try:
-        with open(_servers(environment), encoding="utf-8") as file:
-            entry = json.load(file)["mcpServers"][SERVER_NAME]
-        bearer = str(entry.get("headers", {}).get("Authorization", ""))
-        return {"url": str(entry["url"]), "token": bearer.partition(" ")[2]}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return _entry(_kept(environment)["mcpServers"][SERVER_NAME])
+    except (LookupError, TypeError, AttributeError):
         return None
+
+
+def other_entries(environment: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    """Every other entry of its file that holds a token of ours, with where it stands: another name, or one folder."""
+    kept = _kept(environment)
+    projects = kept.get("projects")
+    places: list[tuple[str, Any]] = [("", kept)]
+    places += [(f" for {path}", each) for path, each in projects.items()] if isinstance(projects, dict) else []
+    found = []
+    for where, holder in places:
+        servers = holder.get("mcpServers") if isinstance(holder, dict) else None
+        for name, server in servers.items() if isinstance(servers, dict) else ():
+            try:
+                entry = _entry(server)
+            except (LookupError, TypeError, AttributeError):
+                continue
+            if entry["token"].startswith("ody_") and (where or name != SERVER_NAME):
+                found.append((f"{name}{where}", entry))
+    return found
+
+
+def _kept(environment: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        with open(_servers(environment), encoding="utf-8") as file:
+            kept = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _entry(server: Mapping[str, Any]) -> dict[str, Any]:
+    bearer = str(server.get("headers", {}).get("Authorization", ""))
+    return {"url": str(server["url"]), "token": bearer.partition(" ")[2]}
 
 
 def proof(event: str, session: str, folder: str) -> dict[str, Any]:
@@ -214,42 +244,12 @@ PROOF = ("SessionStart", "SessionEnd")
 
 
 def _settings(environment: Mapping[str, str]) -> str:
-    return environment.get("CLAUDE_CONFIG_DIR") or os.path.join(_home(environment), ".claude")
+    return environment.get("CLAUDE_CONFIG_DIR") or os.path.join(place.home(environment), ".claude")
 
 
 def _servers(environment: Mapping[str, str]) -> str:
-    return os.path.join(environment.get("CLAUDE_CONFIG_DIR") or _home(environment), ".claude.json")
-
-
-def _home(environment: Mapping[str, str]) -> str:
-    return environment.get("HOME") or os.path.expanduser("~")
-
-
-def _hook(command: str) -> dict[str, Any]:
-    return {"type": "command", "command": command, "timeout": _TIMEOUT}
-
-
-def _is_our_hook(item: Any) -> bool:
-    hooks = item.get("hooks") if isinstance(item, dict) else None
-    if not isinstance(hooks, list) or len(hooks) != 1 or not isinstance(hooks[0], dict):
-        return False
-    command = str(hooks[0].get("command"))
-    return "onduty-client" in command and f" hook {NAME} " in command
-
-
-def _call(payload: Mapping[str, Any]) -> str:
-    given = json.dumps(payload.get("tool_input"), sort_keys=True).encode()
-    return f"{_text(payload, 'tool_name')}:{_text(payload, 'agent_id')}:{zlib.crc32(given):x}"
+    return os.path.join(environment.get("CLAUDE_CONFIG_DIR") or place.home(environment), ".claude.json")
 
 
 def _is_ours(payload: Mapping[str, Any]) -> bool:
     return _text(payload, "tool_name").startswith(f"mcp__{SERVER_NAME}__")
-
-
-def _output(event: str, words: dict[str, Any]) -> str:
-    return json.dumps({"hookSpecificOutput": {"hookEventName": event, **words}})
-
-
-def _text(payload: Mapping[str, Any], name: str, limit: int = 120) -> str:
-    value = payload.get(name)
-    return value[:limit] if isinstance(value, str) else ""
