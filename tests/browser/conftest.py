@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ def _axe() -> str:
     return (install(Path(__file__).parent) / "axe-core" / "axe.min.js").read_text()
 
 
+# Each comes from an address of their own, for no more than ten sign in from one within a minute.
+_ADDRESSES = count(1)
+_BEHIND_A_PROXY = {"ONDUTY_TRUSTED_PROXIES": "127.0.0.1"}
+
+
 @dataclass
 class Person:
     """Somebody with a browser of their own. `complaints` is what it says on its console, the policy's own included."""
@@ -53,6 +59,7 @@ class Person:
 
     def __post_init__(self) -> None:
         options = {"viewport": {"width": 1440, "height": 900}, "timezone_id": "Europe/Berlin", **self.options}
+        options["extra_http_headers"] = {"X-Forwarded-For": f"192.0.2.{next(_ADDRESSES) % 250}"}
         self.context = self.browser.new_context(**options)
         self.context.set_default_timeout(10_000)
         self.page: Page = self.context.new_page()
@@ -136,6 +143,14 @@ def browser() -> Iterator[Browser]:
         started = launched(playwright)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for all tests of a module, which takes each browser's word for where it is."""
+    running = Server.start(tmp_path_factory.mktemp("server"), environment=_BEHIND_A_PROXY)
+    yield running
+    running.kill9()
 
 
 @pytest.fixture

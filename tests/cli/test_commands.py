@@ -132,7 +132,7 @@ def test_help_and_serve_import_nothing_of_the_others(arguments: list[str]) -> No
 
 def test_every_command_is_listed_and_has_help(onduty: Onduty) -> None:
     listed = re.findall(r"^  ([a-z]+)  ", onduty("--help")[1].partition("Commands:")[2], re.MULTILINE)
-    first = ["serve", "connect", "disconnect", "run", "login", "logout", "who"]
+    first = ["serve", "demo", "connect", "disconnect", "run", "login", "logout", "who"]
     assert listed == [*first, "status", "project", "member", "token", "database", "doctor", "config", "version"]
     for name in listed:
         code, out, err = onduty(name, "--help")

@@ -76,6 +76,7 @@ def test_texts_that_are_compared_are_compared_by_code_point(cluster: Cluster, po
     assert cluster.sql(collated, name_of(postgres_url)) == [
         "agent_sessions|end_c_reason",
         "agent_sessions|end_s_reason",
+        "agent_sessions|wait_question",
         "agent_sessions|wait_tool",
         "agent_sessions|wait_tool_id",
         "session_tools|name",

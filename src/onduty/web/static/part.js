@@ -94,5 +94,6 @@ if (part.dataset.live) {
     clearTimeout(next);
     next = setTimeout(look, Math.max(0, asked + apart - performance.now()));
   };
-  listen(part.dataset.live, "", { session: changed, gone: changed });
+  // A snapshot comes first, and whenever what changed meanwhile is not known: since the page was made something may have.
+  listen(part.dataset.live, "", { snapshot: look, session: changed, gone: changed });
 }
