@@ -12,7 +12,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from onduty.client import credentials, installing
 from onduty.client.api import Answer
 from onduty.client.checks import clock
 from onduty.client.credentials import Credential
+from onduty.client.run import passing_signals
 from onduty.client.state import now_ms
 from tests.agents.terminal import Terminal
 from tests.mcp.speaking import new_project, new_token
@@ -286,12 +286,21 @@ def test_signals_reach_the_command_and_its_own_end_is_ours(second: Second) -> No
         run.send_signal(signal.SIGTERM)
         assert run.stdout.read() == "got\n"
         assert run.wait(10) == 5
-    with subprocess.Popen(
-        [*second.command, "run", "--", "sleep", "60"], cwd=second.folder, env=second.environment
-    ) as run:
-        time.sleep(1)
-        os.kill(run.pid, signal.SIGTERM)
+    command[-1] = "echo on; exec sleep 60"
+    with subprocess.Popen(command, cwd=second.folder, env=second.environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "on\n"
+        run.send_signal(signal.SIGTERM)
         assert run.wait(10) == 128 + signal.SIGTERM
+
+
+def test_a_signal_that_comes_before_the_command_is_known_reaches_it() -> None:
+    """The command runs from the fork on, and may be told to end before `run` holds it."""
+    with passing_signals() as to:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with subprocess.Popen(["sleep", "60"]) as command:
+            to(command)
+            assert command.wait(10) == -signal.SIGTERM
 
 
 def test_an_agent_in_an_agent_is_its_child(second: Second) -> None:

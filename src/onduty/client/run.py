@@ -40,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
     session.tell("start", reason="startup")
     environment = {**os.environ, **({"ONDUTY_SESSION": session.id} if session.id else {})}
     try:
-        with _passing_signals() as child:
+        with passing_signals() as to:
             process = subprocess.Popen(command, env=environment)
-            child.append(process)
+            to(process)
             session.beat()
             code = process.wait()
     except OSError as error:
@@ -53,19 +53,30 @@ def main(arguments: Sequence[str]) -> int:
 
 
 @contextlib.contextmanager
-def _passing_signals() -> Any:
-    """What is sent to us goes to the child; what the terminal sends has reached it already, and ends us not."""
+def passing_signals() -> Any:
+    """What is sent to us goes to the child, once that is told; what the terminal sends has reached it already."""
     child: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, _: Any) -> None:
-        if child and child[0].poll() is None and number not in (signal.SIGINT, getattr(signal, "SIGQUIT", None)):
+        if number in (signal.SIGINT, getattr(signal, "SIGQUIT", None)):
+            return
+        if not child:
+            early.append(number)
+        elif child[0].poll() is None:
             child[0].send_signal(number)
+
+    def to(process: subprocess.Popen[bytes]) -> None:
+        child.append(process)
+        # The child runs before we know it: what came meanwhile is for it, too.
+        for number in early:
+            pass_on(number, None)
 
     names = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
     before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
-        yield child
+        yield to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
